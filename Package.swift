@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms of the house, bottom up. Arrows go down only; SwiftPM keeps the rule because a target
+// can import nothing that it does not name here. No target imports Foundation except the command.
+let package = Package(
+    name: "nestling",
+    products: [
+        // For Swift programs: `import Nestling`.
+        .library(name: "Nestling", targets: ["Nestling"]),
+        // The C library. `make library` links it as libnestling.so (soname, version script, static Swift runtime).
+        .library(name: "NestlingC", type: .dynamic, targets: ["NestlingC"]),
+        .executable(name: "nestling", targets: ["NestlingCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    ],
+    targets: [
+        // MARK: - C
+
+        // SIMD kernels per instruction set, run-time dispatch, the thread pool. Knows nothing.
+        .target(name: "Kernels"),
+        // The public header, as Swift sees it.
+        .systemLibrary(name: "CNestling", path: "include"),
+        // Regular expressions and Unicode normalization for tokenizers.
+        .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
+
+        // MARK: - Reading what others wrote
+
+        // What every room may use: Failure, checked sizes, JSON. Knows nothing.
+        .target(name: "Basics"),
+        // safetensors and Hugging Face directories: bytes to named tensors. Never trusts a byte.
+        .target(name: "Checkpoints", dependencies: ["Basics"]),
+        // tokenizer.json and vocab.txt: text to token ids and back.
+        .target(name: "Tokenizers", dependencies: ["Basics", "CPCRE2", "CUtf8proc"]),
+
+        // MARK: - The engine
+
+        // Buffers, the workspace, packed matrices, codecs.
+        .target(name: "Tensors", dependencies: ["Basics", "Kernels"]),
+        // Norms, mixers, channels, token maps: one file per variant.
+        .target(name: "Blocks", dependencies: ["Basics", "Kernels", "Tensors"]),
+        // Architecture, families, loading, the forward pass, sessions.
+        .target(name: "Models", dependencies: ["Basics", "Blocks", "Checkpoints", "Kernels", "Tensors"]),
+        // Submodel specs, views, extraction to a checkpoint.
+        .target(name: "Elastic", dependencies: ["Basics", "Blocks", "Checkpoints", "Models"]),
+
+        // MARK: - Faces
+
+        // The public Swift library.
+        .target(
+            name: "Nestling",
+            dependencies: ["Basics", "Blocks", "Checkpoints", "Elastic", "Kernels", "Models", "Tensors", "Tokenizers"]),
+        // The C ABI: `@c @implementation` functions, handles, status codes. Thin: no logic.
+        .target(name: "NestlingC", dependencies: ["CNestling", "Nestling"]),
+        // The command.
+        .executableTarget(
+            name: "NestlingCLI",
+            dependencies: ["Nestling", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+        // MARK: - Tests
+
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "Blocks", "Checkpoints", "Models"], path: "Tests/TestSupport"),
+        .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures", "Generators"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"]),
+        .testTarget(name: "ElasticTests", dependencies: ["Elastic", "TestSupport"]),
+        .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),
+        .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "Basics", "TestSupport"]),
+    ]
+)
+
+for target in package.targets where target.type == .regular || target.type == .executable || target.type == .test {
+    var settings = target.swiftSettings ?? []
+    settings.append(.enableUpcomingFeature("ExistentialAny"))
+    settings.append(.enableUpcomingFeature("MemberImportVisibility"))
+    // Not for those who build on this package with some later compiler: `.ci/run` sets it.
+    if Context.environment["NESTLING_STRICT"] != nil { settings.append(.treatAllWarnings(as: .error)) }
+    target.swiftSettings = settings
+}

@@ -1,0 +1,45 @@
+public import Basics
+import Kernels
+import Tensors
+
+/// `softmax_j(scale <q_i, k_j> + bias) v_j` (Vaswani et al., arXiv 1706.03762), computed in blocks of keys with a running
+/// maximum and sum, so that scores never leave the cache (Dao et al., arXiv 2205.14135).
+public struct Softmax: Rule {
+    private let softcap: Float
+
+    /// Reads `{"softcap"?}`: scores `s` become `c tanh(s / c)` (Gemma 2); 0: none.
+    public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {
+        softcap = Float(try fields.number("softcap", default: 0))
+    }
+
+    init() { softcap = 0 }
+
+    public func mix(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext) {
+        context.offsets.withUnsafeBufferPointer { offsets in
+            context.positions.withUnsafeBufferPointer { positions in
+                context.keyBias.withUnsafeBufferPointer { keyBias in
+                    guard let offsets = offsets.baseAddress else { return }
+                    var arguments = nk_attention_f32_arguments(
+                        query: meeting.queries.pointer, query_stride: meeting.queries.stride,
+                        key: meeting.keys.pointer, key_stride: meeting.keys.stride,
+                        value: meeting.values.pointer, value_stride: meeting.values.stride,
+                        output: meeting.output.pointer, output_stride: meeting.output.stride,
+                        heads: meeting.heads, key_heads: meeting.keyHeads, head_size: meeting.headSize,
+                        offsets: offsets, sequences: context.sequences, scale: meeting.scale, softcap: softcap,
+                        causal: 0, window: -1, positions: positions.baseAddress,
+                        key_bias: nil, alibi_slopes: nil, relative_bias: nil,
+                        relative_radius: 0)
+                    for support in supports { support.describe(&arguments) }
+                    // The kernel may round otherwise with a bias, though it be 0: a sequence that has not merged gets none,
+                    // whatever others of the batch have done.
+                    for run in context.runs {
+                        arguments.offsets = offsets + run.sequences.lowerBound
+                        arguments.sequences = run.sequences.count
+                        arguments.key_bias = run.isBiased ? keyBias.baseAddress : nil
+                        nk_attention_f32(&arguments, Int32(context.threads))
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+public import Kernels
+
+/// Which pairs meet, with what bias? Supports add up: each writes its part of the kernel's description.
+///
+/// Without any support all pairs of a sequence meet, without bias.
+public protocol Support: Sendable {
+    /// Heads that this support knows; `nil`: it treats all alike.
+    var heads: Int? { get }
+    /// Writes this support's part into `arguments`; what it points to lives as long as this support.
+    func describe(_ arguments: inout nk_attention_f32_arguments)
+}

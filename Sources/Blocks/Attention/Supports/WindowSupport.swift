@@ -1,0 +1,16 @@
+public import Basics
+public import Kernels
+
+/// Local attention: tokens meet whose positions differ by at most `radius` (Longformer, arXiv 2004.05150).
+public struct WindowSupport: Support {
+    private let radius: Int32
+
+    /// Reads `{"radius"}`.
+    public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {
+        radius = Int32(try fields.integer("radius", in: 0...Int(Int32.max)))
+    }
+
+    public var heads: Int? { nil }
+
+    public func describe(_ arguments: inout nk_attention_f32_arguments) { arguments.window = radius }
+}

@@ -1,0 +1,111 @@
+public import Basics
+public import Tensors
+
+/// Token ids to the first hidden states: the sum of token, position and type rows, normalized, and projected where the
+/// embedding is narrower than the network (ELECTRA, ALBERT).
+public struct TokenEmbedding: Sendable {
+    private let tokens: EmbeddingTable
+    private let positions: EmbeddingTable?
+    private let positionOffset: Int
+    private let paddingID: Int32?
+    private let types: EmbeddingTable?
+    private let norm: (any Norm)?
+    private let projection: (any Linear)?
+
+    /// Reads `{"tokens", "positions"?, "position_offset"?, "padding_id"?, "token_types"?, "norm"?, "projection"?}`.
+    ///
+    /// With `padding_id` (RoBERTa), tokens that equal it take position row `padding_id` and are not counted; the others
+    /// take rows `padding_id + 1, padding_id + 2, ...`.
+    public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {
+        tokens = try weights.table(fields["tokens"], path: "\(fields.name).tokens")
+        positions =
+            try fields["positions"] == nil
+            ? nil : weights.table(fields["positions"], path: "\(fields.name).positions")
+        positionOffset = try fields.integer("position_offset", in: 0...1_048_576, default: 0)
+        paddingID = try fields.optionalInteger("padding_id", in: 0...Int(Int32.max)).map(Int32.init)
+        types =
+            try fields["token_types"] == nil
+            ? nil : weights.table(fields["token_types"], path: "\(fields.name).token_types")
+        norm = try fields.norm("norm", weights)
+        projection =
+            fields["projection"] == nil
+            ? nil : try weights.linear(fields["projection"], path: "\(fields.name).projection")
+        let widths = [
+            ("positions", positions?.columns), ("token_types", types?.columns), ("norm", norm?.size),
+            ("projection", projection?.inputs),
+        ]
+        for (name, width) in widths {
+            if let width, width != tokens.columns {
+                throw Failure(
+                    .corrupt, "\(fields.name).\(name): is for rows of \(width) elements, tokens have \(tokens.columns)")
+            }
+        }
+    }
+
+    /// Elements of the rows that this gives.
+    public var hiddenSize: Int { projection?.outputs ?? tokens.columns }
+    /// Token ids are `0 ..< vocabularySize`.
+    public var vocabularySize: Int { tokens.rows }
+    /// Type ids are `0 ..< tokenTypes`; 0 where the model knows none.
+    public var tokenTypes: Int { types?.rows ?? 0 }
+    /// The longest sequence that has positions; `nil`: any.
+    public var maximumTokens: Int? {
+        positions.map { max(0, $0.rows - (paddingID.map { Int($0) + 1 } ?? positionOffset)) }
+    }
+    /// Learned numbers.
+    public var parameters: Int {
+        [tokens, positions, types].compactMap { $0 }.reduce(0) { $0 + $1.rows * $1.columns } + (norm?.parameters ?? 0)
+            + (projection?.parameters ?? 0)
+    }
+
+    /// Floats of workspace that ``apply(_:types:into:_:)`` takes.
+    public func workspaceFloats(rows: Int) -> Int {
+        Workspace.floats(rows, 1) + (projection == nil ? 0 : Workspace.floats(rows, tokens.columns))
+    }
+
+    /// Writes the hidden states of `ids` (one for each row of `stream`, all valid) to `stream`.
+    ///
+    /// `types` has one type id for each row, or is empty: all 0.
+    public func apply(
+        _ ids: UnsafeBufferPointer<Int32>, types typeIDs: UnsafeBufferPointer<Int32>, into stream: Matrix,
+        _ context: ForwardContext
+    ) throws(Failure) {
+        guard let ids = ids.baseAddress else { return }
+        let mark = context.workspace.mark
+        let indices = try context.workspace.take(stream.rows, 1)
+        let sum = projection == nil ? stream : try context.workspace.take(stream.rows, tokens.columns)
+        tokens.gather(ids, into: sum, adding: false, threads: context.threads)
+        try indices.pointer.withMemoryRebound(to: Int32.self, capacity: stream.rows) { index throws(Failure) in
+            if let types {
+                for row in 0..<stream.rows { index[row] = typeIDs.isEmpty ? 0 : typeIDs[row] }
+                types.gather(index, into: sum, adding: true, threads: context.threads)
+            }
+            if let positions {
+                writePositions(ids, context, to: index)
+                positions.gather(index, into: sum, adding: true, threads: context.threads)
+            }
+        }
+        norm?.apply(sum, into: sum, threads: context.threads)
+        if let projection {
+            sum.multiply(Product(projection, output: stream), threads: context.threads)
+        }
+        context.workspace.release(to: mark)
+    }
+
+    private func writePositions(
+        _ ids: UnsafePointer<Int32>, _ context: ForwardContext, to index: UnsafeMutablePointer<Int32>
+    ) {
+        for sequence in 0..<context.sequences {
+            var next = Int32(truncatingIfNeeded: positionOffset)
+            if let paddingID { next = paddingID + 1 }
+            for row in context.offsets[sequence]..<context.offsets[sequence + 1] {
+                if let paddingID, ids[row] == paddingID {
+                    index[row] = paddingID
+                } else {
+                    index[row] = next
+                    next += 1
+                }
+            }
+        }
+    }
+}

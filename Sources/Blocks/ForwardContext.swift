@@ -1,0 +1,89 @@
+import Basics
+import Glibc
+public import Tensors
+
+/// What every part of the network may look at while one slice of a batch runs through it: where sequences begin, where
+/// tokens stand, how many original tokens each stands for, and memory to work in.
+///
+/// Owned by one session and reused from run to run, so that the steady state allocates nothing.
+public final class ForwardContext {
+    /// The memory of all activations.
+    public var workspace: Workspace
+    /// Threads that kernels may use; 0: the process's setting.
+    public let threads: Int
+    /// Sequence `s` is rows `offsets[s] ..< offsets[s + 1]` of the stream, now.
+    public internal(set) var offsets: [Int] = [0]
+    /// Position of each row within its original sequence, from 0. A merged row keeps that of the token merged into.
+    public internal(set) var positions: [Int32] = []
+    /// How many original tokens each row stands for; empty while nothing has been merged.
+    public internal(set) var sizes: [Float] = []
+    /// The row of the stream that each original token of the slice is part of; empty while nothing has been merged.
+    public internal(set) var originalRows: [Int] = []
+    /// Original tokens of sequence `s` are `originalOffsets[s] ..< originalOffsets[s + 1]`.
+    public private(set) var originalOffsets: [Int] = [0]
+    /// Added to the score of each key: `log(size)` when attention is proportional; empty: nothing.
+    public internal(set) var keyBias: [Float] = []
+    /// If set, the next attention writes its merging metric `[rows, metric size]` here: the mean of its keys over heads,
+    /// scaled to length 1.
+    public var metric: Matrix?
+
+    /// A context whose workspace takes at most `memoryLimit` bytes (0: no limit).
+    public init(threads: Int, memoryLimit: Int) {
+        self.threads = threads
+        workspace = Workspace(limit: memoryLimit)
+    }
+
+    /// Begins a slice of whole sequences; `offsets` begins with 0.
+    public func begin(offsets: [Int]) {
+        self.offsets = offsets
+        originalOffsets = offsets
+        positions.removeAll(keepingCapacity: true)
+        for sequence in 0..<offsets.count - 1 {
+            let length = offsets[sequence + 1] - offsets[sequence]
+            for position in 0..<length { positions.append(Int32(truncatingIfNeeded: position)) }
+        }
+        sizes.removeAll(keepingCapacity: true)
+        keyBias.removeAll(keepingCapacity: true)
+        originalRows.removeAll(keepingCapacity: true)
+        metric = nil
+    }
+
+    /// Takes note that tokens were merged: `positions` and `sizes` have been moved up, `offsets` are new, and `rows` are
+    /// where each original token now is, within its sequence.
+    func shorten(to offsets: [Int], rows: [Int32], proportional: Bool) {
+        self.offsets = offsets
+        originalRows.removeAll(keepingCapacity: true)
+        for sequence in 0..<sequences {
+            for token in originalOffsets[sequence]..<originalOffsets[sequence + 1] {
+                originalRows.append(offsets[sequence] + Int(rows[token]))
+            }
+        }
+        positions.removeLast(positions.count - self.rows)
+        sizes.removeLast(sizes.count - self.rows)
+        if proportional { keyBias = sizes.map { logf($0) } }
+    }
+
+    /// Sequences, back to back, that are alike in whether ``keyBias`` is for them: only for those that have merged.
+    var runs: [(sequences: Range<Int>, isBiased: Bool)] {
+        guard !keyBias.isEmpty else { return [(0..<sequences, false)] }
+        var runs: [(sequences: Range<Int>, isBiased: Bool)] = []
+        for sequence in 0..<sequences {
+            let length = offsets[sequence + 1] - offsets[sequence]
+            let isBiased = length < originalOffsets[sequence + 1] - originalOffsets[sequence]
+            if let last = runs.last, last.isBiased == isBiased {
+                runs[runs.count - 1].sequences = last.sequences.lowerBound..<sequence + 1
+            } else {
+                runs.append((sequence..<sequence + 1, isBiased))
+            }
+        }
+        return runs
+    }
+
+    /// The row of the stream that original token `token` of the slice is part of.
+    func row(ofOriginal token: Int) -> Int { originalRows.isEmpty ? token : originalRows[token] }
+
+    /// Rows of the stream, now.
+    public var rows: Int { offsets.last ?? 0 }
+    /// Sequences of the slice.
+    public var sequences: Int { offsets.count - 1 }
+}

@@ -1,0 +1,21 @@
+public import Basics
+public import Tensors
+
+/// The part of a block in which tokens meet.
+public protocol Mixer: Sendable {
+    /// Heads in use; mixers without heads have 1.
+    var heads: Int { get }
+    /// Heads nest in multiples of this: query heads that share a key head stay together.
+    var headStep: Int { get }
+    /// Learned numbers in use.
+    var parameters: Int { get }
+    /// Elements of a row of the merging metric, if this mixer can give one.
+    var metricSize: Int? { get }
+
+    /// The leading `heads` (at most what is in use), sharing the weights.
+    func keeping(heads: Int) -> any Mixer
+    /// Floats of workspace that ``apply(_:addingTo:_:)`` takes for `rows` rows.
+    func workspaceFloats(rows: Int) -> Int
+    /// `stream += self(input)`, both `[rows, hidden]`; `input` may be the same memory as `stream`.
+    func apply(_ input: Matrix, addingTo stream: Matrix, _ context: ForwardContext) throws(Failure)
+}

@@ -1,0 +1,57 @@
+public import Basics
+
+/// The one list of what exists: which part of the network each `"type"` of an architecture names.
+///
+/// A new variant is one file behind one protocol and one line here.
+public enum Registry {
+    /// Builds a part from its node of the architecture.
+    public typealias Builder<Part> = @Sendable (JSONFields, any WeightSource) throws(Failure) -> Part
+
+    /// Norms: how is a row normalized?
+    public static let norms: [String: Builder<any Norm>] = [
+        "layer_norm": LayerNorm.init(_:_:),
+        "rms_norm": RMSNorm.init(_:_:),
+    ]
+
+    /// Mixers: where do tokens meet?
+    public static let mixers: [String: Builder<any Mixer>] = [
+        "attention": Attention.init(_:_:)
+    ]
+
+    /// Features: what happens to queries and keys before they meet?
+    public static let features: [String: Builder<any Feature>] = [
+        "rope": RotaryEmbedding.init(_:_:)
+    ]
+
+    /// Supports: which pairs meet, with what bias?
+    public static let supports: [String: Builder<any Support>] = [
+        "window": WindowSupport.init(_:_:),
+        "alibi": ALiBi.init(_:_:),
+        "relative_bias": RelativeBias.init(_:_:),
+    ]
+
+    /// Rules: how do scores weigh values?
+    public static let rules: [String: Builder<any Rule>] = [
+        "softmax": Softmax.init(_:_:)
+    ]
+
+    /// Channels: what happens to each token alone?
+    public static let channels: [String: Builder<any Channel>] = [
+        "mlp": MLP.init(_:_:),
+        "glu": GatedMLP.init(_:_:),
+    ]
+
+    /// Builds the part that `fields` describe, by the name under `"type"`.
+    public static func build<Part>(
+        _ table: [String: Builder<Part>], _ fields: JSONFields, _ weights: any WeightSource, kind: String
+    ) throws(Failure) -> Part {
+        let type = try fields.string("type")
+        guard let builder = table[type] else {
+            throw Failure(
+                .unsupported,
+                "\(fields.name): \(kind) \"\(type)\" is not known; known are \(table.keys.sorted().joined(separator: ", "))"
+            )
+        }
+        return try builder(fields, weights)
+    }
+}

@@ -1,0 +1,70 @@
+import Basics
+
+/// How many tokens to remove in each layer.
+public enum ReductionSchedule: Sendable, Equatable {
+    /// `r[l]` tokens in layer `l`; none past the end of the list.
+    case list([Int])
+    /// `r` tokens on average, as much more at one end as less at the other: from `r (1 - slope)` in the first layer to
+    /// `r (1 + slope)` in the last, rounded towards zero. Slope 0 is constant, -1 falls from `2r` to 0, 1 rises from 0.
+    case linear(r: Int, slope: Int)
+    /// This share of the tokens, to the nearest whole number, remains after the last layer; removed evenly.
+    case ratio(Double)
+
+    /// Tokens to remove in each of `layers` layers of a sequence of `tokens`.
+    func amounts(tokens: Int, layers: Int) -> [Int] {
+        switch self {
+        case .list(let amounts):
+            return (0..<layers).map { $0 < amounts.count ? amounts[$0] : 0 }
+        case .linear(let r, let slope):
+            guard layers > 1 else { return Array(repeating: r, count: layers) }
+            return (0..<layers).map { (r * (1 - slope) * (layers - 1) + 2 * r * slope * $0) / (layers - 1) }
+        case .ratio(let ratio):
+            let removed = tokens - Int((ratio * Double(tokens)).rounded())
+            return (0..<layers).map { ($0 + 1) * removed / layers - $0 * removed / layers }
+        }
+    }
+}
+
+extension ReductionSchedule {
+    /// The largest `r` that is read: far above any sequence, far below what could overflow.
+    static let largestAmount = Int(Int32.max)
+
+    /// Reads `"r"` (a number or a list), `"ratio"` and `"schedule"`.
+    init(_ fields: JSONFields) throws(Failure) {
+        let schedule = try fields.string("schedule", default: "constant")
+        let slopes = ["constant": 0, "decreasing": -1, "increasing": 1]
+        guard let slope = slopes[schedule] else {
+            throw Failure(
+                .invalidArgument,
+                "\(fields.name): schedule \"\(schedule)\" is not known; known are constant, decreasing, increasing")
+        }
+        let amount = fields["r"]
+        if let ratio = try fields.optionalNumber("ratio") {
+            guard amount == nil, slope == 0 else {
+                throw Failure(.invalidArgument, "\(fields.name): \"ratio\" excludes \"r\" and \"schedule\"")
+            }
+            guard ratio > 0, ratio <= 1 else {
+                throw Failure(.invalidArgument, "\(fields.name): ratio \(ratio) is not in 0 < ratio <= 1")
+            }
+            self = .ratio(ratio)
+        } else if let list = amount?.array {
+            guard slope == 0 else {
+                throw Failure(.invalidArgument, "\(fields.name): a list of \"r\" excludes \"schedule\"")
+            }
+            var amounts: [Int] = []
+            for value in list {
+                guard let value = value.int, (0...Self.largestAmount).contains(value) else {
+                    throw Failure(.invalidArgument, "\(fields.name): \"r\" must hold whole numbers, at least 0")
+                }
+                amounts.append(value)
+            }
+            self = .list(amounts)
+        } else {
+            guard let r = amount?.int, (0...Self.largestAmount).contains(r) else {
+                throw Failure(
+                    .invalidArgument, "\(fields.name): needs \"r\" (a whole number from 0, or a list) or \"ratio\"")
+            }
+            self = .linear(r: r, slope: slope)
+        }
+    }
+}

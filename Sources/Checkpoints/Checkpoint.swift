@@ -1,0 +1,120 @@
+public import Basics
+
+/// The named tensors of a checkpoint, be they in one safetensors file or in several with an index.
+///
+/// Immutable; any thread may use it. Tensors keep their file's bytes alive.
+public struct Checkpoint: Sendable {
+    /// Where the files come from.
+    public let source: any FileSource
+    /// The folder of the source that was looked in; empty for the source itself.
+    public let folder: String
+    /// The safetensors files, in the order in which the index first names them.
+    public let files: [Safetensors]
+
+    private let tensors: [UTF8Key: Tensor]
+
+    /// Finds `model.safetensors`, or else `model.safetensors.index.json` and its shards, in `folder` of `source`.
+    /// - Throws: `.notFound` if there is neither, `.unsupported` if there are only pickles, `.corrupt` if a file is
+    ///   damaged.
+    public init(source: any FileSource, folder: String = "") throws(Failure) {
+        self.source = source
+        self.folder = folder
+        let single = join(folder, "model.safetensors")
+        let index = join(folder, "model.safetensors.index.json")
+        var tensors: [UTF8Key: Tensor] = [:]
+        if let file = try source.file(single) {
+            let contents = try Safetensors(file: file)
+            for tensor in contents.tensors { tensors[UTF8Key(tensor.name)] = tensor }
+            files = [contents]
+        } else if let fields = try source.fields(index) {
+            files = try Self.shards(fields, source: source, folder: folder, into: &tensors)
+        } else {
+            throw Self.absence(source: source, folder: folder)
+        }
+        self.tensors = tensors
+    }
+
+    /// The names of all tensors, in the order of the files and of the data in them.
+    public var names: [String] {
+        files.flatMap { file in file.tensors.lazy.map(\.name).filter { self[$0]?.file === file.file } }
+    }
+
+    /// The number of tensors.
+    public var count: Int { tensors.count }
+
+    /// The tensor `name`, if there is one.
+    public subscript(name: String) -> Tensor? { tensors[UTF8Key(name)] }
+
+    /// The tensor `name`, which must have exactly this shape and hold floating-point weights (F32, F16 or BF16).
+    /// - Throws: `.notFound` if it is missing, `.corrupt` for another shape, `.unsupported` for another type.
+    public func tensor(_ name: String, shape: [Int]) throws(Failure) -> Tensor {
+        guard let tensor = self[name] else {
+            throw Failure(
+                .notFound, "\(place): tensor \(name.quoted) is missing; expected shape \(describe(shape))")
+        }
+        guard tensor.shape == shape else {
+            throw Failure(
+                .corrupt,
+                "\(tensor.file.name): tensor \(name.quoted) has shape \(describe(tensor.shape)); "
+                    + "expected \(describe(shape))"
+            )
+        }
+        switch tensor.type {
+        case .float32, .float16, .bfloat16: return tensor
+        default:
+            throw Failure(
+                .unsupported,
+                "\(tensor.file.name): tensor \(name.quoted) has type \(tensor.type.rawValue); expected F32, F16 or BF16"
+            )
+        }
+    }
+
+    private var place: String { files.count == 1 ? files[0].file.name : join(folder, "model.safetensors.index.json") }
+
+    private static func shards(
+        _ index: JSONFields, source: any FileSource, folder: String, into tensors: inout [UTF8Key: Tensor]
+    ) throws(Failure) -> [Safetensors] {
+        var files: [Safetensors] = []
+        var contents: [UTF8Key: [UTF8Key: Tensor]] = [:]
+        for (name, value) in try index.object("weight_map").object.members {
+            guard let shard = value.string else {
+                throw index.failure("weight_map", "of tensor \(name.quoted) is \(value.summary); expected a file name")
+            }
+            guard isContained(shard) else {
+                throw index.failure(
+                    "weight_map", "of tensor \(name.quoted) is \(shard.quoted), which is no name inside the directory")
+            }
+            if contents[UTF8Key(shard)] == nil {
+                guard let file = try source.file(join(folder, shard)) else {
+                    throw Failure(
+                        .notFound,
+                        "\(source.path): \(shard.quoted) is missing, which \(index.name) says holds \(name.quoted)")
+                }
+                let parsed = try Safetensors(file: file)
+                var byName: [UTF8Key: Tensor] = [:]
+                for tensor in parsed.tensors { byName[UTF8Key(tensor.name)] = tensor }
+                contents[UTF8Key(shard)] = byName
+                files.append(parsed)
+            }
+            guard let tensor = contents[UTF8Key(shard)]?[UTF8Key(name)] else {
+                throw index.failure(
+                    "weight_map", "puts tensor \(name.quoted) in \(shard.quoted), which does not hold it")
+            }
+            tensors[UTF8Key(name)] = tensor
+        }
+        return files
+    }
+
+    private static func absence(source: any FileSource, folder: String) -> Failure {
+        let place = folder.isEmpty ? source.path : source.path + "/" + folder
+        let pickles = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+        if let pickle = pickles.first(where: { source.contains(join(folder, $0)) }) {
+            return Failure(
+                .unsupported,
+                "\(place): there are only pickled weights (\(pickle)), which run code when they are read; "
+                    + "convert them in Python: "
+                    + "AutoModel.from_pretrained(path).save_pretrained(path, safe_serialization=True)")
+        }
+        return Failure(.notFound, "\(place): no weights: looked for model.safetensors and model.safetensors.index.json")
+    }
+}

@@ -1,0 +1,68 @@
+/// The types of tensor elements that safetensors files know, by the names they have there.
+public enum ElementType: String, Sendable, CaseIterable {
+    /// One byte, 0 or 1.
+    case bool = "BOOL"
+    /// A four-bit float.
+    case float4 = "F4"
+    /// A six-bit float, exponent 2, mantissa 3.
+    case float6E2M3 = "F6_E2M3"
+    /// A six-bit float, exponent 3, mantissa 2.
+    case float6E3M2 = "F6_E3M2"
+    /// An unsigned byte.
+    case uint8 = "U8"
+    /// A signed byte.
+    case int8 = "I8"
+    /// An eight-bit float, exponent 5, mantissa 2.
+    case float8E5M2 = "F8_E5M2"
+    /// An eight-bit float, exponent 4, mantissa 3.
+    case float8E4M3 = "F8_E4M3"
+    /// An eight-bit power of two.
+    case float8E8M0 = "F8_E8M0"
+    /// An eight-bit float, exponent 5, mantissa 2, without infinities and negative zero.
+    case float8E5M2FNUZ = "F8_E5M2FNUZ"
+    /// An eight-bit float, exponent 4, mantissa 3, without infinities and negative zero.
+    case float8E4M3FNUZ = "F8_E4M3FNUZ"
+    /// A signed 16-bit integer.
+    case int16 = "I16"
+    /// An unsigned 16-bit integer.
+    case uint16 = "U16"
+    /// IEEE 754 half precision.
+    case float16 = "F16"
+    /// The upper half of a single-precision number.
+    case bfloat16 = "BF16"
+    /// A signed 32-bit integer.
+    case int32 = "I32"
+    /// An unsigned 32-bit integer.
+    case uint32 = "U32"
+    /// IEEE 754 single precision.
+    case float32 = "F32"
+    /// A complex number of two single-precision ones.
+    case complex64 = "C64"
+    /// IEEE 754 double precision.
+    case float64 = "F64"
+    /// A signed 64-bit integer.
+    case int64 = "I64"
+    /// An unsigned 64-bit integer.
+    case uint64 = "U64"
+
+    /// Bits of one element.
+    public var bitCount: Int {
+        switch self {
+        case .float4: 4
+        case .float6E2M3, .float6E3M2: 6
+        case .bool, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0, .float8E5M2FNUZ, .float8E4M3FNUZ: 8
+        case .int16, .uint16, .float16, .bfloat16: 16
+        case .int32, .uint32, .float32: 32
+        case .complex64, .float64, .int64, .uint64: 64
+        }
+    }
+
+    /// Bytes of `count` elements; `nil` if that is no whole number or does not fit in 64 bits.
+    public func byteCount(of count: Int) -> Int? {
+        let (bits, overflow) = count.multipliedReportingOverflow(by: bitCount)
+        if !overflow { return bits % 8 == 0 ? bits / 8 : nil }
+        guard bitCount >= 8 else { return nil }
+        let (bytes, doesNotFit) = count.multipliedReportingOverflow(by: bitCount / 8)
+        return doesNotFit ? nil : bytes
+    }
+}

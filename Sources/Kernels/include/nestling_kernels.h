@@ -1,0 +1,204 @@
+/* nestling_kernels.h: the arithmetic of the engine, in C with one implementation per instruction set.
+ *
+ * Internal: only the Swift room Tensors and its tests include this. Sizes are in elements, matrices are row-major with a
+ * stride (elements from one row to the next). Pointers need no alignment beyond that of their element, except packed
+ * weights (64 bytes). Callers have validated every size; a kernel checks nothing.
+ *
+ * Same tokens, same bits: every output element has one fixed order of accumulation that depends on the element alone,
+ * never on the tile it was computed in, the row count, the batch or the number of threads.
+ */
+#ifndef NESTLING_KERNELS_H
+#define NESTLING_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/* ---- instruction sets ---- */
+
+/* The instruction set in use: "avx512", "avx2" or "portable". Chosen at the first call: the best that the processor and
+ * the operating system support, or what NESTLING_ISA names (a name that is unknown or not supported is ignored). */
+const char *nk_isa_name(void);
+
+/* Switches to another supported instruction set (for tests; no kernel may be running). Returns 0, or -1 if this machine
+ * cannot run it. */
+int nk_isa_select(const char *name);
+
+/* ---- threads ---- */
+
+/* Processors that this process may use: affinity mask and cgroup (v1 and v2) quota, at least 1. */
+int nk_usable_processors(void);
+
+/* Threads that one parallel_for may use, the caller's included. 0 restores nk_usable_processors(). */
+void nk_set_thread_count(int count);
+int nk_thread_count(void);
+
+typedef void (*nk_body)(size_t begin, size_t end, void *_Nullable context);
+
+/* Runs body over [0, count) in chunks of `grain` indices (the last may be shorter), on up to `threads` threads (0: as
+ * set; never more than that), the caller among them, and returns when all are done. If another thread is using the pool,
+ * the caller does the whole work itself: no waiting, no multiplied threads. A body must not depend on which chunk runs
+ * where. Nested calls run on the calling thread. */
+void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void *_Nullable context);
+
+/* ---- element types as files store them ---- */
+
+typedef enum { NK_F32 = 0, NK_F16 = 1, NK_BF16 = 2 } nk_dtype;
+
+/* Converts count elements at `source` (any alignment) to float32. */
+void nk_to_f32(const void *source, nk_dtype dtype, size_t count, float *destination);
+
+/* ---- packed matrices and products ---- */
+
+/* Output rows per panel. A weight [outputs, inputs] is packed as panels of 32 output rows; inside a panel, the 32 weights
+ * of input 0 come first, then those of input 1, and so on: panel[input * 32 + lane]. Missing rows of the last panel are
+ * zero. So a prefix of the outputs is fewer panels, and a prefix of the inputs is a shorter run inside each panel. */
+#define NK_PANEL 32
+
+/* Floats of a packed [outputs, inputs]. */
+size_t nk_packed_f32_size(size_t outputs, size_t inputs);
+
+/* Packs weight[o * output_stride + i * input_stride] (strides in elements; elements of `dtype`, any alignment), on up to
+ * `threads` threads. */
+void nk_pack_f32(const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
+                 size_t input_stride, float *packed, int threads);
+
+/* Writes the leading [outputs, inputs] of a packed matrix as row-major float32. */
+void nk_unpack_f32(const float *packed, size_t packed_inputs, size_t outputs, size_t inputs, float *weight);
+
+typedef enum {
+    NK_IDENTITY = 0,
+    NK_RELU = 1,
+    NK_GELU = 2,      /* x/2 (1 + erf(x / sqrt 2))                                          */
+    NK_GELU_TANH = 3, /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))                      */
+    NK_SILU = 4,      /* x / (1 + exp(-x))                                                  */
+    NK_TANH = 5,
+    NK_SIGMOID = 6,
+    NK_RELU_SQUARED = 7, /* max(x, 0)^2                                                     */
+    NK_QUICK_GELU = 8    /* x sigmoid(1.702 x)                                              */
+} nk_activation;
+
+/* One linear layer of a grouped product, with its epilogue:
+ *     output[r, o] = residual[r, o] + multiply[r, o] * activation(sum_i input[r, i] * weight[o, i] + bias[o])
+ * where absent (NULL) parts are left out. The sum runs over i = 0 ..< inputs in rising order, one fused multiply-add each
+ * (portable: one multiply, one add). output may be the same memory as residual or multiply. */
+typedef struct {
+    const float *packed;
+    size_t packed_inputs; /* inputs of the packed matrix: a panel holds packed_inputs * NK_PANEL floats  */
+    size_t inputs;        /* <= packed_inputs: the prefix used                                           */
+    size_t outputs;       /* the prefix used                                                             */
+    const float *_Nullable bias;
+    nk_activation activation;
+    const float *_Nullable multiply;
+    size_t multiply_stride;
+    const float *_Nullable residual;
+    size_t residual_stride;
+    float *output;
+    size_t output_stride;
+} nk_linear_f32;
+
+/* Multiplies one input [rows, linears[k].inputs] (all linears have the same inputs) by several linears in one parallel
+ * region (query, key and value, say). rows may be 0. */
+void nk_gemm_f32(const float *input, size_t input_stride, size_t rows, const nk_linear_f32 *linears,
+                 size_t linear_count, int threads);
+
+/* ---- rows ---- */
+
+/* output[r] = (input[r] + residual?[r] - mean) / sqrt(variance + epsilon) * weight? + bias?, variance over n (not n - 1);
+ * two passes. output may be input. */
+void nk_layer_norm(const float *input, size_t input_stride, const float *_Nullable residual, size_t residual_stride,
+                   size_t rows, size_t columns, const float *_Nullable weight, const float *_Nullable bias,
+                   float epsilon, float *output, size_t output_stride, int threads);
+
+/* output[r] = input[r] / sqrt(mean(input[r]^2) + epsilon) * (weight + weight_offset)?; weight NULL: 1. */
+void nk_rms_norm(const float *input, size_t input_stride, size_t rows, size_t columns, const float *_Nullable weight,
+                 float weight_offset, float epsilon, float *output, size_t output_stride, int threads);
+
+/* In place, element by element. */
+void nk_activate(float *values, size_t stride, size_t rows, size_t columns, nk_activation activation, int threads);
+
+/* output[r, :] = (accumulate ? output[r, :] : 0) + scale * table[ids[r], :], the table [*, columns] of `dtype` at any
+ * alignment. ids are valid. */
+void nk_gather(const void *table, nk_dtype dtype, size_t columns, const int32_t *ids, size_t rows, float scale,
+               int accumulate, float *output, size_t output_stride, int threads);
+
+/* Rotates pairs of each head in place (rotary position embedding): for head h, element j < rotary / 2, position p:
+ *     angle = p * inverse_frequency[j];  interleaved: pair (2j, 2j + 1), else pair (j, j + rotary / 2)
+ *     (a, b) -> (a cos - b sin, b cos + a sin), both times `magnitude`
+ * cos and sin are those of float32 angles, as the reference implementations compute them. Elements >= rotary stay. */
+void nk_rope(float *values, size_t stride, size_t rows, size_t heads, size_t head_size, size_t rotary,
+             const float *inverse_frequency, float magnitude, int interleaved, const int32_t *positions, int threads);
+
+/* ---- attention ---- */
+
+/* Softmax attention over ragged sequences, heads side by side in each row:
+ *     score(i, j) = scale * <query_i, key_j> + bias(i, j);  with softcap c > 0 the scaled product s becomes c tanh(s / c)
+ *     output_i = sum_j softmax_j(score(i, j)) value_j
+ * Sequence s is the rows offsets[s] ..< offsets[s + 1] of query, key, value and output. Scores are never written to
+ * memory beyond one block. bias(i, j) is the sum of those present:
+ *     key_bias[j]                        log of a merged token's size
+ *     -alibi_slopes[h] * |p_i - p_j|     ALiBi, p = position
+ *     relative_bias[h * (2 R + 1) + clamp(p_j - p_i, -R, R) + R]
+ * Pair (i, j) meets only if |p_i - p_j| <= window (window < 0: no limit) and, if causal, p_j <= p_i. A token always meets
+ * itself. Positions never fall within a sequence. Blocks of keys begin at the sequence's first token, so that bits do not
+ * depend on the batch. Weights below 2^-126 of the row's greatest count as 0. */
+typedef struct {
+    const float *query; /* [tokens, heads * head_size]        */
+    size_t query_stride;
+    const float *key; /* [tokens, key_heads * head_size]; query head h uses key head h / (heads / key_heads) */
+    size_t key_stride;
+    const float *value;
+    size_t value_stride;
+    float *output; /* [tokens, heads * head_size]             */
+    size_t output_stride;
+    size_t heads, key_heads, head_size;
+    const size_t *offsets; /* [sequences + 1], in rows        */
+    size_t sequences;
+    float scale;
+    float softcap;                              /* 0: none    */
+    int causal;                                 /* 0 or 1     */
+    int32_t window;                             /* < 0: none  */
+    const int32_t *_Nullable positions;         /* [tokens]; NULL: position within the sequence */
+    const float *_Nullable key_bias;            /* [tokens]   */
+    const float *_Nullable alibi_slopes;        /* [heads]    */
+    const float *_Nullable relative_bias;       /* [heads, 2 R + 1] */
+    int32_t relative_radius;                    /* R          */
+} nk_attention_f32_arguments;
+
+void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads);
+
+/* ---- pooling ---- */
+
+typedef enum {
+    NK_POOL_CLS = 1,
+    NK_POOL_MEAN = 2,
+    NK_POOL_MAX = 3,
+    NK_POOL_LAST = 4,
+    NK_POOL_WEIGHTED_MEAN = 5,   /* weight of token t is t + 1                                 */
+    NK_POOL_MEAN_SQRT_LENGTH = 6 /* sum / sqrt(sum of sizes)                                   */
+} nk_pooling;
+
+/* output[s] = pooled rows offsets[s] ..< offsets[s + 1]. sizes: NULL, or [tokens] weights that merging gave; the mean
+ * divides by their sum. With sizes, weighted mean weighs a row by size * (position within the sequence + 1). */
+void nk_pool(const float *rows, size_t stride, const size_t *offsets, size_t sequences, size_t columns,
+             nk_pooling pooling, const float *_Nullable sizes, float *output, size_t output_stride, int threads);
+
+/* Scales each row to Euclidean length 1: x / max(|x|, 1e-12). */
+void nk_normalize_rows(float *rows, size_t stride, size_t count, size_t columns);
+
+/* ---- token merging ---- */
+
+/* metric[t, :] = mean over heads of key[t, h, :], scaled to length 1 (a zero row stays zero). */
+void nk_merge_metric(const float *key, size_t key_stride, size_t tokens, size_t key_heads, size_t head_size,
+                     float *metric, int threads);
+
+/* For each row a of sources [n, columns], the row b of targets [m, columns] with the greatest dot product; ties go to the
+ * lowest b. Rows with source_allowed[a] == 0 or without an allowed target get index -1 and score -infinity. */
+void nk_best_match(const float *sources, size_t source_stride, size_t n, const uint8_t *_Nullable source_allowed,
+                   const float *targets, size_t target_stride, size_t m, const uint8_t *_Nullable target_allowed,
+                   size_t columns, int32_t *best, float *score, int threads);
+
+#pragma clang assume_nonnull end
+
+#endif /* NESTLING_KERNELS_H */

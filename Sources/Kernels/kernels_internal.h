@@ -1,0 +1,107 @@
+/* kernels_internal.h: what the files of this room share: the table of kernels of one instruction set, scratch
+ * memory.
+ *
+ * A kernel in the table is single-threaded and pure: pointers and sizes in, results out. The files without an
+ * instruction set in their name cut the work into tasks and call the table.
+ */
+#ifndef NESTLING_KERNELS_INTERNAL_H
+#define NESTLING_KERNELS_INTERNAL_H
+
+#include "nestling_kernels.h"
+
+/* Half of a linear's work after the sum: everything that happens to a finished accumulator. Pointers are those of the
+ * tile's first row and first output. */
+typedef struct {
+    const float *bias;
+    nk_activation activation;
+    const float *multiply;
+    size_t multiply_stride;
+    const float *residual;
+    size_t residual_stride;
+    float *output;
+    size_t output_stride;
+} nk_epilogue_f32;
+
+/* What softmax does to the scores of one head. Key arrays are those of the block's first key; all are padded so
+ * that whole vectors may be read (NK_SOFTMAX_PADDING elements). */
+typedef struct {
+    float scale;
+    float softcap;
+    int32_t position;               /* of the query, set by the kernel from its row */
+    const int32_t *key_positions;   /* NULL: nothing needs it */
+    const float *key_bias;          /* NULL: none             */
+    float alibi_slope;              /* 0: none                */
+    const float *relative_bias;     /* this head's row, or NULL */
+    int32_t relative_radius;
+} nk_softmax_rule;
+
+#define NK_SOFTMAX_PADDING 32
+
+enum { nk_most_softmax_rows = 16 };
+
+typedef struct {
+    size_t begin, end;
+} nk_key_range;
+
+typedef struct {
+    const char *name;
+
+    /* Rows of the register tile: the most that tile_f32 takes at once. */
+    size_t tile_rows;
+
+    /* c[r * c_stride + 32 p + lane] = start + sum_i a[r * a_stride + i] * panels[p * panel_stride + 32 i + lane]
+     * for rows <= tile_rows, i = 0 ..< inputs rising, one fused multiply-add each; start is 0, or
+     * c * start_scale[r] where start_scale is given. */
+    void (*tile_f32)(const float *a, size_t a_stride, size_t rows, const float *panels, size_t panel_stride,
+                     size_t panel_count, size_t inputs, float *c, size_t c_stride, const float *start_scale);
+
+    /* Stores sums [rows, columns] through an epilogue. */
+    void (*epilogue_f32)(const float *sums, size_t sums_stride, size_t rows, size_t columns,
+                         const nk_epilogue_f32 *epilogue);
+
+    void (*activate)(float *values, size_t count, nk_activation activation);
+    void (*layer_norm_row)(const float *input, const float *residual, size_t columns, const float *weight,
+                           const float *bias, float epsilon, float *output);
+    void (*rms_norm_row)(const float *input, size_t columns, const float *weight, float weight_offset, float epsilon,
+                         float *output);
+    void (*to_f32)(const void *source, nk_dtype dtype, size_t count, float *destination);
+
+    /* panel[i * 32 + lane] = rows[lane * stride + i] for lane < lanes, zero for the others. */
+    void (*transpose_panel)(const float *rows, size_t stride, size_t lanes, size_t inputs, float *panel);
+
+    /* Products of some queries with a block of keys become weights exp(score - maximum) in place, for the keys that
+     * each query sees. Updates the running maximum and sum of each row; kept[row] is the factor for what was
+     * accumulated before. */
+    void (*softmax_rows)(float *scores, size_t stride, size_t rows, const nk_key_range *ranges,
+                         const int32_t *positions, const nk_softmax_rule *rule, float *maximum, float *sum, float *kept);
+
+    /* output = (accumulate ? output : 0) + factor * input */
+    void (*scale_row)(const float *input, size_t count, float factor, int accumulate, float *output);
+    void (*maximum_row)(const float *input, size_t count, float *output);
+    float (*sum_of_squares)(const float *input, size_t count);
+
+    /* cosine[j], sine[j] of the float32 angle (float)position * inverse_frequency[j], times magnitude. */
+    void (*rope_angles)(int32_t position, const float *inverse_frequency, size_t count, float magnitude, float *cosine,
+                        float *sine);
+    void (*rope_rotate)(float *head, size_t half, const float *cosine, const float *sine, int interleaved);
+} nk_kernels;
+
+/* The table in use. */
+const nk_kernels *nk_kernels_in_use(void);
+
+extern const nk_kernels nk_kernels_portable;
+#if defined(__x86_64__)
+extern const nk_kernels nk_kernels_avx2;
+extern const nk_kernels nk_kernels_avx512;
+#endif
+
+/* Memory of the calling thread, 64-byte aligned, valid until its next call on this thread. It grows and is freed
+ * with the thread, so the steady state allocates nothing. */
+void *nk_scratch(size_t bytes);
+
+static inline size_t nk_minimum(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t nk_maximum(size_t a, size_t b) { return a > b ? a : b; }
+static inline size_t nk_round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+static inline size_t nk_ceiling(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
+
+#endif

@@ -1,0 +1,38 @@
+/* kernels_isa.h: target attributes, and the kernels of one instruction set that live in different files. */
+#ifndef NESTLING_KERNELS_ISA_H
+#define NESTLING_KERNELS_ISA_H
+
+#include "kernels_internal.h"
+
+/* A contraction that the compiler chooses could differ between the main part and the tail of a loop. */
+#pragma STDC FP_CONTRACT OFF
+
+#define NK_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define NK_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
+
+#define NK_TILE_F32_PARAMETERS                                                                                       \
+    const float *a, size_t a_stride, size_t rows, const float *panels, size_t panel_stride, size_t panel_count,      \
+        size_t inputs, float *c, size_t c_stride, const float *start_scale
+#define NK_EPILOGUE_F32_PARAMETERS                                                                                   \
+    const float *sums, size_t sums_stride, size_t rows, size_t columns, const nk_epilogue_f32 *epilogue
+#define NK_TRANSPOSE_PANEL_PARAMETERS                                                                                \
+    const float *rows, size_t stride, size_t lanes, size_t inputs, float *panel
+#define NK_SOFTMAX_ROWS_PARAMETERS                                                                                   \
+    float *scores, size_t stride, size_t rows, const nk_key_range *ranges, const int32_t *positions,                 \
+        const nk_softmax_rule *rule, float *maximum, float *sum, float *kept
+#define NK_ROPE_ANGLES_PARAMETERS                                                                                    \
+    int32_t position, const float *inverse_frequency, size_t count, float magnitude, float *cosine, float *sine
+#define NK_ROPE_ROTATE_PARAMETERS float *head, size_t half, const float *cosine, const float *sine, int interleaved
+
+#define NK_DECLARE_KERNELS(isa)                                                                                      \
+    void nk_tile_f32_##isa(NK_TILE_F32_PARAMETERS);                                                                  \
+    void nk_epilogue_f32_##isa(NK_EPILOGUE_F32_PARAMETERS);                                                          \
+    void nk_transpose_panel_##isa(NK_TRANSPOSE_PANEL_PARAMETERS);                                                    \
+    void nk_softmax_rows_##isa(NK_SOFTMAX_ROWS_PARAMETERS);                                                          \
+    void nk_rope_angles_##isa(NK_ROPE_ANGLES_PARAMETERS);                                                            \
+    void nk_rope_rotate_##isa(NK_ROPE_ROTATE_PARAMETERS);
+
+NK_DECLARE_KERNELS(avx2)
+NK_DECLARE_KERNELS(avx512)
+
+#endif

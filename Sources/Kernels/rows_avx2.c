@@ -1,0 +1,30 @@
+/* rows_avx2.c: kernels on rows with AVX2, and the table of this instruction set. */
+#include "kernels_isa.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(NK_TARGET_AVX2, apply_to = function)
+#include "vector_avx2.h"
+
+#include "vector_math.h"
+
+#include "rows_body.h"
+#pragma clang attribute pop
+
+const nk_kernels nk_kernels_avx2 = {
+    .name = "avx2",
+    .tile_rows = 6,
+    .tile_f32 = nk_tile_f32_avx2,
+    .epilogue_f32 = nk_epilogue_f32_avx2,
+    .activate = activate,
+    .layer_norm_row = layer_norm_row,
+    .rms_norm_row = rms_norm_row,
+    .to_f32 = to_f32,
+    .transpose_panel = nk_transpose_panel_avx2,
+    .softmax_rows = nk_softmax_rows_avx2,
+    .scale_row = scale_row,
+    .maximum_row = maximum_row,
+    .sum_of_squares = sum_of_squares,
+    .rope_angles = nk_rope_angles_avx2,
+    .rope_rotate = nk_rope_rotate_avx2,
+};
+#endif

@@ -1,0 +1,94 @@
+public import Basics
+
+/// A declarative description of a network: embedding, blocks, norm, heads. No weights, but the names of the tensors that
+/// hold them.
+///
+/// A family makes one from a `config.json`; `nestling.json` may hold one as it is. The parts are nodes that
+/// `Registry` and the parts themselves read; see ARCHITECTURE.md for the form.
+public struct Architecture: Sendable, Equatable {
+    /// One block and where its tensors live.
+    public struct Block: Sendable, Equatable {
+        /// What the names of the tensors that belong to this block alone begin with; empty if blocks share them.
+        public var prefix: String
+        /// `{"sublayers": [...]}`
+        public var node: JSON
+
+        /// A block.
+        public init(prefix: String, node: JSON) {
+            self.prefix = prefix
+            self.node = node
+        }
+    }
+
+    /// The family's name, as in `config.json`'s `model_type`.
+    public var family: String
+    /// Elements of a hidden state.
+    public var hiddenSize: Int
+    /// The token embedding.
+    public var embedding: JSON
+    /// The blocks, first to last.
+    public var blocks: [Block]
+    /// Applied after the last block; null: none.
+    public var finalNorm: JSON = .null
+    /// The heads that the checkpoint carries.
+    public var heads: [HeadKind: JSON] = [:]
+    /// The head that the config's class names.
+    public var defaultHead: HeadKind?
+    /// Names of the labels of the default head, by index; empty if the config names none.
+    public var labels: [String] = []
+    /// The longest sequence that the model was made for; texts are cut to it. `nil`: the config does not say.
+    public var textTokens: Int?
+
+    /// A network without heads.
+    public init(family: String, hiddenSize: Int, embedding: JSON, blocks: [Block]) {
+        self.family = family
+        self.hiddenSize = hiddenSize
+        self.embedding = embedding
+        self.blocks = blocks
+    }
+
+    /// Reads the form that ``json`` gives; `name` is the file's.
+    public init(_ fields: JSONFields) throws(Failure) {
+        family = try fields.string("family")
+        hiddenSize = try fields.integer("hidden_size", in: 1...Int(Int32.max))
+        embedding = fields["embedding"] ?? .null
+        blocks = []
+        for block in try fields.optionalObjects("blocks") ?? [] {
+            var node = block.object
+            node["prefix"] = nil
+            blocks.append(Block(prefix: try block.string("prefix", default: ""), node: .object(node)))
+        }
+        finalNorm = fields["final_norm"] ?? .null
+        for (key, head) in try fields.optionalObject("heads")?.object.members ?? [] {
+            guard let kind = HeadKind(name: key) else {
+                throw Failure(.unsupported, "\(fields.name).heads: head \"\(key)\" is not known")
+            }
+            heads[kind] = head
+        }
+        defaultHead = try fields.optionalString("default_head").flatMap(HeadKind.init(name:))
+        labels = try fields.strings("labels", default: [])
+        textTokens = try fields.optionalInteger("text_tokens", in: 1...Int(Int32.max))
+    }
+
+    /// The whole description as JSON.
+    public var json: JSON {
+        var object = JSONObject()
+        object["family"] = .string(family)
+        object["hidden_size"] = .integer(hiddenSize)
+        if let textTokens { object["text_tokens"] = .integer(textTokens) }
+        object["embedding"] = embedding
+        object["blocks"] = .array(
+            blocks.map { block in
+                var node = block.node.object ?? JSONObject()
+                node["prefix"] = block.prefix.isEmpty ? nil : .string(block.prefix)
+                return .object(node)
+            })
+        object["final_norm"] = finalNorm
+        var headNodes = JSONObject()
+        for kind in HeadKind.allCases { if let head = heads[kind] { headNodes[kind.name] = head } }
+        object["heads"] = .object(headNodes)
+        if let defaultHead { object["default_head"] = .string(defaultHead.name) }
+        if !labels.isEmpty { object["labels"] = .array(labels.map { .string($0) }) }
+        return .object(object)
+    }
+}

@@ -1,0 +1,59 @@
+import Basics
+import Tensors
+
+/// What the configs of the families have in common.
+extension JSONFields {
+    /// A size: at least 1, at most what fits a tensor.
+    func size(_ key: String, default: Int? = nil) throws(Failure) -> Int {
+        try integer(key, in: 1...16_777_216, default: `default`)
+    }
+
+    /// The activation that `key` names, by its name in architectures.
+    func activationName(_ key: String, default: String) throws(Failure) -> String {
+        let text = try string(key, default: `default`)
+        guard let activation = Activation(huggingFace: text) else {
+            throw Failure(.unsupported, "\(name): \(key) \"\(text)\" is not supported")
+        }
+        return activation.rawValue
+    }
+
+    /// The number of heads under `key`, of which `hidden` must be a multiple.
+    func heads(_ key: String, hidden: Int, default: Int) throws(Failure) -> Int {
+        let heads = try integer(key, in: 1...65536, default: `default`)
+        guard hidden % heads == 0 else {
+            throw Failure(.corrupt, "\(name): hidden size \(hidden) is not a multiple of \(key) \(heads)")
+        }
+        return heads
+    }
+
+    /// The number of labels: `num_labels`, or as many as `id2label` names, or 2.
+    func labelCount() throws(Failure) -> Int {
+        if let count = try optionalInteger("num_labels", in: 1...16_777_216) { return count }
+        guard let labels = try optionalObject("id2label"), labels.object.count > 0 else { return 2 }
+        return labels.object.count
+    }
+
+    /// Refuses configs that ask for what this family's blocks do not do.
+    func require(_ key: String, isOneOf allowed: [String], default: String) throws(Failure) {
+        let found = try string(key, default: `default`)
+        if !allowed.contains(found) {
+            throw Failure(
+                .unsupported,
+                "\(name): \(key) \"\(found)\" is not supported; supported is \(allowed.joined(separator: ", "))")
+        }
+    }
+
+    /// The base of rotary positions: `rope_parameters` (for `layerType`, if it tells layers apart), else key `legacy`.
+    func ropeTheta(_ layerType: String?, legacy: String, default: Double) throws(Failure) -> Double {
+        var parameters = try optionalObject("rope_parameters")
+        if let layerType, let all = parameters { parameters = try all.optionalObject(layerType) }
+        if let parameters {
+            try parameters.require("rope_type", isOneOf: ["default"], default: "default")
+            if let theta = try parameters.optionalNumber("rope_theta") { return theta }
+        }
+        if try optionalObject("rope_scaling") != nil {
+            throw Failure(.unsupported, "\(name): rope_scaling is not supported for this family")
+        }
+        return try number(legacy, default: `default`)
+    }
+}

@@ -1,0 +1,85 @@
+public import Basics
+import Blocks
+public import Checkpoints
+import Glibc
+import Tensors
+
+/// Checks a checkpoint without loading it: every tensor that its network needs is there with the right shape and type, and,
+/// if asked, every number is finite.
+public struct CheckpointCheck: Sendable {
+    /// What is wrong, a line each; empty: nothing.
+    public private(set) var problems: [String] = []
+    /// The family, if the checkpoint could be read that far.
+    public private(set) var family: String?
+    /// Tensors that the network uses.
+    public private(set) var tensors = 0
+    /// Tensors of the files that it does not use.
+    public private(set) var unused: [String] = []
+    /// Numbers in the tensors that it uses.
+    public private(set) var parameters = 0
+
+    /// Checks the files of `source`. Fails only if they cannot be read at all.
+    public init(_ source: any FileSource, values: Bool) throws(Failure) {
+        let description: CheckpointDescription
+        do {
+            description = try CheckpointDescription(source)
+        } catch {
+            if error.kind == .io || error.kind == .outOfMemory { throw error }
+            problems.append(error.message)
+            return
+        }
+        let architecture = description.architecture
+        family = architecture.family
+        var used: [String: Tensor] = [:]
+        let weights = CheckedWeights(description.checkpoint) { used[$0.name] = $0 }
+        do {
+            let parts = try NetworkParts(architecture, weights)
+            for kind in architecture.heads.keys { _ = try parts.head(kind, architecture, weights) }
+            _ = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize) {
+                folder throws(Failure) in
+                CheckedWeights(try Checkpoint(source: source, folder: folder))
+            }
+        } catch {
+            problems.append(error.message)
+        }
+        tensors = used.count
+        parameters = used.values.reduce(0) { $0 + $1.elementCount }
+        unused = description.checkpoint.names.filter { used[$0] == nil }.sorted()
+        guard values else { return }
+        for tensor in used.values.sorted(by: { $0.name < $1.name }) {
+            if let index = try tensor.firstNotFinite() {
+                problems.append("\(tensor.file.name): tensor \(tensor.name): element \(index) is not a finite number")
+            }
+            tensor.discardPages()
+        }
+    }
+
+    /// `{"valid", "problems", "family", "tensors", "unused_tensors", "parameters"}`
+    public var json: JSON {
+        [
+            "valid": .bool(problems.isEmpty), "problems": .array(problems.map { .string($0) }),
+            "family": family.map { .string($0) } ?? .null, "tensors": .integer(tensors),
+            "unused_tensors": .array(unused.map { .string($0) }), "parameters": .integer(parameters),
+        ]
+    }
+}
+
+extension Tensor {
+    /// The first element that is infinite or not a number.
+    fileprivate func firstNotFinite() throws(Failure) -> Int? {
+        let type = try storedType()
+        // A number is not finite when all bits of its exponent are set.
+        switch type {
+        case .float32:
+            return (0..<elementCount).first {
+                let bits = bytes.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)
+                return bits & 0x7F80_0000 == 0x7F80_0000
+            }
+        case .float16, .bfloat16:
+            let exponent: UInt16 = type == .float16 ? 0x7C00 : 0x7F80
+            return (0..<elementCount).first {
+                bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) & exponent == exponent
+            }
+        }
+    }
+}

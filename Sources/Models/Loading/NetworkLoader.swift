@@ -1,0 +1,102 @@
+public import Basics
+import Blocks
+public import Checkpoints
+
+/// What `nestling.json` may say beside a checkpoint: what transformers' own files cannot express.
+public struct NestlingSettings: Sendable {
+    /// The file's name.
+    public static let fileName = "nestling.json"
+    /// The form of the file that this library writes.
+    static let format = 1
+
+    /// The network, where a `config.json` cannot say it.
+    public var architecture: Architecture?
+    /// Leading dimensions of sentence vectors.
+    public var outputDimensions: Int?
+    /// What transformers cannot express, for people.
+    public var notInTransformers: [String] = []
+
+    /// Says nothing.
+    public init() {}
+
+    /// Reads the file, or says nothing if there is none.
+    public init(_ source: any FileSource) throws(Failure) {
+        guard let fields = try source.fields(Self.fileName) else { return }
+        let format = try fields.integer("format", in: 1...Int.max)
+        guard format == Self.format else {
+            throw Failure(.unsupported, "\(Self.fileName): format \(format) is newer than this library")
+        }
+        try fields.refuseUnknownKeys(known: ["format", "architecture", "output_dimensions", "not_in_transformers"])
+        if let fields = try fields.optionalObject("architecture") { architecture = try Architecture(fields) }
+        outputDimensions = try fields.optionalInteger("output_dimensions", in: 1...Int(Int32.max))
+        notInTransformers = try fields.strings("not_in_transformers", default: [])
+    }
+
+    /// The file's content.
+    public var json: JSON {
+        var object = JSONObject()
+        object["format"] = .integer(Self.format)
+        object["not_in_transformers"] = .array(notInTransformers.map { .string($0) })
+        if let outputDimensions { object["output_dimensions"] = .integer(outputDimensions) }
+        if let architecture { object["architecture"] = architecture.json }
+        return .object(object)
+    }
+
+    /// Whether there is nothing to say.
+    public var isEmpty: Bool { architecture == nil && outputDimensions == nil }
+}
+
+/// Everything that a checkpoint says about its network, read but for the weights.
+public struct CheckpointDescription: Sendable {
+    /// The tensors.
+    public let checkpoint: Checkpoint
+    /// `config.json`.
+    public let config: JSONObject
+    /// The network.
+    public let architecture: Architecture
+    /// From hidden states to sentence vectors.
+    public let sentence: SentenceTransformersSettings
+    /// What `nestling.json` says.
+    public let settings: NestlingSettings
+
+    /// Reads the files of `source`.
+    public init(_ source: any FileSource) throws(Failure) {
+        sentence = try SentenceTransformersSettings(source: source)
+        let folder = sentence.transformerFolder
+        settings = try NestlingSettings(source)
+        let name = folder.isEmpty ? "config.json" : "\(folder)/config.json"
+        guard let config = try source.fields(name) else {
+            throw Failure(.notFound, "\(source.path): has no \(name)")
+        }
+        self.config = config.object
+        checkpoint = try Checkpoint(source: source, folder: folder)
+        if let written = settings.architecture {
+            architecture = written
+        } else {
+            architecture = try Families.architecture(config, TensorNames(checkpoint.names))
+        }
+    }
+}
+
+extension Network {
+    /// Loads the network of `description`: packs its weights, and gives back the pages of files that it has read.
+    public convenience init(loading description: CheckpointDescription, progress: Progress?) throws(Failure) {
+        let checkpoint = description.checkpoint
+        let total = checkpoint.names.reduce(0) { $0 + (checkpoint[$1]?.bytes.count ?? 0) }
+        let weights = try NetworkWeights(description, progress: LoadProgress(progress, total: total))
+        var kept = KeptParts(all: weights.blocks, outputDimensions: weights.pipeline.dimensions)
+        if let dimensions = description.sentence.truncatedDimension {
+            kept.outputDimensions = min(dimensions, kept.outputDimensions)
+        }
+        if let dimensions = description.settings.outputDimensions {
+            guard dimensions <= kept.outputDimensions else {
+                throw Failure(
+                    .corrupt,
+                    "\(NestlingSettings.fileName): output_dimensions \(dimensions) are more than \(kept.outputDimensions)"
+                )
+            }
+            kept.outputDimensions = dimensions
+        }
+        self.init(weights, keeping: kept)
+    }
+}

@@ -1,0 +1,175 @@
+public import Basics
+public import Blocks
+public import Checkpoints
+import Synchronization
+import Tensors
+
+/// The weights of one checkpoint, packed once and shared by all submodels, and everything else that they have in common.
+/// Immutable after loading, but for heads, which are packed when they are first asked for.
+public final class NetworkWeights: Sendable {
+    /// The checkpoint, for heads and for saving.
+    public let checkpoint: Checkpoint
+    /// `config.json`, as it was read.
+    public let config: JSONObject
+    /// The whole network.
+    public let architecture: Architecture
+    /// Token ids to hidden states.
+    public let embedding: TokenEmbedding
+    /// All blocks, whole.
+    public let blocks: [Block]
+    /// Applied after the last block.
+    public let finalNorm: (any Norm)?
+    /// From hidden states to sentence vectors.
+    public let pipeline: SentencePipeline
+    /// Bytes of the weights.
+    public let storageBytes: Int
+    /// Scores in each row of the heads that the checkpoint carries.
+    public let headOutputs: [HeadKind: Int]
+    private let heads = Mutex<[HeadKind: Head]>([:])
+
+    init(_ description: CheckpointDescription, progress: LoadProgress) throws(Failure) {
+        let (checkpoint, architecture) = (description.checkpoint, description.architecture)
+        let weights = CheckpointWeights(checkpoint, progress: progress)
+        let parts = try NetworkParts(architecture, weights)
+        // A head that is damaged should be known now, though it is packed only when it is used.
+        var headOutputs: [HeadKind: Int] = [:]
+        for kind in architecture.heads.keys {
+            headOutputs[kind] = try parts.head(kind, architecture, CheckedWeights(checkpoint)).outputs
+        }
+        self.headOutputs = headOutputs
+        pipeline = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize) {
+            folder throws(Failure) in
+            CheckpointWeights(try Checkpoint(source: checkpoint.source, folder: folder), progress: progress)
+        }
+        self.checkpoint = checkpoint
+        config = description.config
+        self.architecture = architecture
+        embedding = parts.embedding
+        blocks = parts.blocks
+        finalNorm = parts.finalNorm
+        storageBytes = weights.storageBytes
+        try progress.finish()
+    }
+
+    /// The head `kind`; packs its weights when it is first asked for.
+    public func head(_ kind: HeadKind) throws(Failure) -> Head {
+        guard let node = architecture.heads[kind]?.object else {
+            let carried = HeadKind.allCases.filter { architecture.heads[$0] != nil }.map(\.name)
+            throw Failure(
+                .notFound,
+                "the checkpoint has no head \(kind.name); it has \(carried.isEmpty ? "none" : carried.joined(separator: ", "))"
+            )
+        }
+        return try heads.withLock { heads throws(Failure) in
+            if let head = heads[kind] { return head }
+            let weights = CheckpointWeights(checkpoint, progress: LoadProgress(nil, total: 0))
+            let head = try Head(
+                JSONFields(node, name: "heads.\(kind.name)"), hiddenSize: architecture.hiddenSize, weights)
+            heads[kind] = head
+            return head
+        }
+    }
+}
+
+/// The parts of a network, built from its architecture out of some source of weights.
+struct NetworkParts {
+    let embedding: TokenEmbedding
+    let blocks: [Block]
+    let finalNorm: (any Norm)?
+
+    init(_ architecture: Architecture, _ weights: any WeightSource) throws(Failure) {
+        guard let node = architecture.embedding.object else {
+            throw Failure(.corrupt, "architecture: embedding is missing")
+        }
+        embedding = try TokenEmbedding(JSONFields(node, name: "embedding"), weights)
+        guard embedding.hiddenSize == architecture.hiddenSize else {
+            throw Failure(
+                .corrupt,
+                "architecture: the embedding gives \(embedding.hiddenSize) elements, hidden_size is \(architecture.hiddenSize)"
+            )
+        }
+        var blocks: [Block] = []
+        for (index, block) in architecture.blocks.enumerated() {
+            let node = block.node.object ?? JSONObject()
+            blocks.append(
+                try Block(JSONFields(node, name: "blocks[\(index)]"), hiddenSize: architecture.hiddenSize, weights))
+        }
+        self.blocks = blocks
+        finalNorm = try JSONFields(["norm": architecture.finalNorm] as JSON, name: "final_norm").norm("norm", weights)
+        if let finalNorm, finalNorm.size != architecture.hiddenSize {
+            throw Failure(
+                .corrupt,
+                "architecture: final_norm has size \(finalNorm.size), hidden_size is \(architecture.hiddenSize)")
+        }
+    }
+
+    func head(_ kind: HeadKind, _ architecture: Architecture, _ weights: any WeightSource) throws(Failure) -> Head {
+        guard let node = architecture.heads[kind]?.object else {
+            throw Failure(.corrupt, "architecture: head \(kind.name) is not an object")
+        }
+        return try Head(JSONFields(node, name: "heads.\(kind.name)"), hiddenSize: architecture.hiddenSize, weights)
+    }
+}
+
+/// A network that can be run: the shared weights, and which part of them it uses. Immutable; any number of threads may use
+/// one at once.
+public final class Network: Sendable {
+    /// What the network shares with all others cut from the same checkpoint.
+    public let weights: NetworkWeights
+    /// What it uses of them.
+    public let kept: KeptParts
+    /// The blocks in use, cut to their widths.
+    public let blocks: [Block]
+
+    /// The part `kept` of `weights`. Copies no weights.
+    public init(_ weights: NetworkWeights, keeping kept: KeptParts) {
+        self.weights = weights
+        self.kept = kept
+        blocks = kept.layers.indices.map { index in
+            let block = weights.blocks[kept.layers[index]]
+            return block.width == kept.widths[index] && block.heads == kept.heads[index]
+                ? block : block.keeping(heads: kept.heads[index], width: kept.widths[index])
+        }
+    }
+
+    /// All of `weights`.
+    public convenience init(_ weights: NetworkWeights) {
+        self.init(weights, keeping: KeptParts(all: weights.blocks, outputDimensions: weights.pipeline.dimensions))
+    }
+
+    /// Elements of a hidden state.
+    public var hiddenSize: Int { weights.architecture.hiddenSize }
+
+    /// Learned numbers in use, heads not counted.
+    public var parameters: Int {
+        weights.embedding.parameters + blocks.reduce(0) { $0 + $1.parameters } + (weights.finalNorm?.parameters ?? 0)
+            + weights.pipeline.parameters
+    }
+}
+
+/// Which part of the shared weights a network uses.
+public struct KeptParts: Sendable, Equatable {
+    /// Indices of the blocks in use, rising.
+    public var layers: [Int]
+    /// FFN width of each block in use.
+    public var widths: [Int]
+    /// Heads of each block in use.
+    public var heads: [Int]
+    /// Leading dimensions of sentence vectors in use.
+    public var outputDimensions: Int
+
+    /// All of `blocks`.
+    public init(all blocks: [Block], outputDimensions: Int) {
+        layers = Array(blocks.indices)
+        widths = blocks.map(\.width)
+        heads = blocks.map(\.heads)
+        self.outputDimensions = outputDimensions
+    }
+
+    /// Keeps only the blocks at `positions` among those in use.
+    public mutating func keep(layers positions: [Int]) {
+        (layers, widths, heads) = (
+            positions.map { layers[$0] }, positions.map { widths[$0] }, positions.map { heads[$0] }
+        )
+    }
+}

@@ -1,0 +1,121 @@
+public import Basics
+public import Blocks
+import Tensors
+
+/// The size of what a request gives, known before it is run.
+public struct ResultShape: Sendable {
+    /// Row at which each sequence begins, and their end.
+    public let offsets: [Int]
+    /// Elements of a row.
+    public let columns: Int
+
+    /// Rows in all.
+    public var rows: Int { offsets.last ?? 0 }
+
+    /// The shape of what `network` gives for `batch`, which is checked here.
+    public init(
+        _ batch: Batch, _ request: Request, reducer: (any Reducer)?, _ network: Network
+    ) throws(Failure) {
+        try batch.check(network)
+        switch request {
+        case .vectors(let options):
+            try options.check(network)
+            offsets = Array(0...batch.sequences)
+            columns = options.dimensions(of: network)
+        case .states(let layer, let unmerged):
+            guard (0...network.blocks.count).contains(layer) else {
+                throw Failure(.invalidArgument, "layer \(layer) is not in 0 ... \(network.blocks.count)")
+            }
+            offsets = ResultShape.tokenOffsets(batch, unmerged ? nil : reducer, network, after: layer)
+            columns = network.hiddenSize
+        case .scores(let kind, let unmerged):
+            let head = try network.weights.head(kind)
+            columns = head.outputs
+            offsets =
+                head.input == .tokens
+                ? ResultShape.tokenOffsets(batch, unmerged ? nil : reducer, network, after: network.blocks.count)
+                : Array(0...batch.sequences)
+        }
+    }
+
+    /// Floats of the vectors of `sequences` sequences, before anything is known of them.
+    public static func vectorElements(
+        _ sequences: Int, _ options: VectorOptions, _ network: Network
+    ) throws(Failure) -> Int {
+        try options.check(network)
+        return try sequences.multiplied(by: options.dimensions(of: network), "result")
+    }
+
+    /// Floats in all.
+    public func elementCount() throws(Failure) -> Int { try rows.multiplied(by: columns, "result") }
+
+    private static func tokenOffsets(
+        _ batch: Batch, _ reducer: (any Reducer)?, _ network: Network, after layer: Int
+    ) -> [Int] {
+        guard let reducer, layer > 0 else { return Array(batch.offsets) }
+        var offsets = [0]
+        for sequence in 0..<batch.sequences {
+            let remaining = reducer.remainingTokens(batch.length(sequence), layers: network.blocks.count)
+            offsets.append(offsets[sequence] + remaining[layer - 1])
+        }
+        return offsets
+    }
+}
+
+extension VectorOptions {
+    /// Elements of a vector of `network`.
+    func dimensions(of network: Network) -> Int {
+        min(dimensions ?? .max, available(network))
+    }
+
+    /// What the network gives: a pooling of the caller's choice may give fewer elements than the checkpoint's several.
+    private func available(_ network: Network) -> Int {
+        min(
+            network.kept.outputDimensions,
+            network.weights.pipeline.dimensions(self, hiddenSize: network.hiddenSize))
+    }
+
+    func check(_ network: Network) throws(Failure) {
+        if let dimensions, !(1...available(network)).contains(dimensions) {
+            throw Failure(.invalidArgument, "output dimensions \(dimensions) are not in 1 ... \(available(network))")
+        }
+        guard skippedTokens >= 0 else {
+            throw Failure(.invalidArgument, "\(skippedTokens) tokens cannot be left out")
+        }
+        try network.weights.pipeline.check(self, hiddenSize: network.hiddenSize)
+    }
+}
+
+extension Request {
+    /// Blocks that have to be run.
+    func layers(of network: Network) -> Int {
+        if case .states(let layer, _) = self { return layer }
+        return network.blocks.count
+    }
+}
+
+extension Network {
+    /// Floats of workspace that a slice of `rows` tokens in `sequences` sequences takes.
+    public func workspaceFloats(rows: Int, sequences: Int, _ request: Request, reduces: Bool) throws(Failure) -> Int {
+        var blockFloats = 0
+        for block in blocks.prefix(request.layers(of: self)) {
+            for sublayer in block.sublayers {
+                var floats = sublayer.workspaceFloats(rows: rows, hidden: hiddenSize)
+                if reduces, case .mixer(let mixer) = sublayer.operation {
+                    floats += Workspace.floats(rows, mixer.metricSize ?? 0)
+                }
+                blockFloats = max(blockFloats, floats)
+            }
+        }
+        let ending: Int
+        switch request {
+        case .vectors: ending = weights.pipeline.workspaceFloats(sequences: sequences, hiddenSize: hiddenSize)
+        case .states: ending = 0
+        case .scores(let kind, _):
+            let head = try weights.head(kind)
+            ending = head.workspaceFloats(rows: rows) + (reduces ? Workspace.floats(rows, head.outputs) : 0)
+        }
+        return Workspace.floats(rows, hiddenSize)
+            + max(weights.embedding.workspaceFloats(rows: rows), blockFloats, ending)
+    }
+}

@@ -1,0 +1,40 @@
+/// Whether a checkpoint is whole: its settings, every tensor that its network needs, and its tokenizer.
+public struct CheckReport: Sendable {
+    /// What was found about the network.
+    public let network: CheckpointCheck
+    /// What is wrong, a line each; empty: nothing.
+    public let problems: [String]
+    /// Entries of the tokenizer's vocabulary; `nil` without a tokenizer.
+    public let tokenizerVocabulary: Int?
+    /// Whether every weight was looked at, and not only the headers.
+    public let checksValues: Bool
+
+    /// Checks the checkpoint of `source` without packing its weights; with `values` also that every number is finite.
+    /// - Throws: only if the files cannot be read at all.
+    public init(_ source: any FileSource, values: Bool) throws(Failure) {
+        network = try CheckpointCheck(source, values: values)
+        checksValues = values
+        var problems = network.problems
+        var vocabulary: Int?
+        do throws(Failure) {
+            let settings = try SentenceTransformersSettings(source: source)
+            vocabulary = try Tokenizer(in: source, folder: settings.transformerFolder)?.vocabularySize
+        } catch {
+            if error.kind == .io || error.kind == .outOfMemory { throw error }
+            // Damaged settings have been reported with the network.
+            if !problems.contains(error.message) { problems.append(error.message) }
+        }
+        self.problems = problems
+        tokenizerVocabulary = vocabulary
+    }
+
+    /// The report as `nestling_check` gives it.
+    public var json: JSON {
+        var document = network.json.object ?? JSONObject()
+        document["valid"] = .bool(problems.isEmpty)
+        document["problems"] = .array(problems.map { .string($0) })
+        document["tokenizer_vocabulary"] = tokenizerVocabulary.map { .integer($0) } ?? .null
+        document["values_checked"] = .bool(checksValues)
+        return .object(document)
+    }
+}

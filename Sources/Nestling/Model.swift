@@ -1,0 +1,76 @@
+public import Basics
+public import Checkpoints
+public import Elastic
+public import Models
+public import Tokenizers
+
+/// A model: architecture and weights, its tokenizer, and how it makes sentence vectors. Immutable; any number of threads may
+/// use one at once, each through its own ``Session``.
+///
+///     let model = try Model(path: "all-MiniLM-L6-v2")
+///     let vectors = try Session(model).encode(["A sentence.", "Another one."])    // [[Float]], 384 each
+///     let small = try model.submodel(ffn: .ratio(0.5))                           // shares the weights
+public final class Model: Sendable {
+    /// The network: what the engine runs.
+    public let network: Network
+    /// Text to token ids, if the checkpoint has a tokenizer.
+    public let tokenizer: Tokenizer?
+    /// What the checkpoint says about texts: prompts, the longest text, letter case.
+    public let sentence: SentenceTransformersSettings
+
+    /// Opens a checkpoint directory as transformers or sentence-transformers writes it.
+    ///
+    /// - Parameters:
+    ///   - path: the directory.
+    ///   - mapsWeights: whether to map the files (default) or to read them into memory.
+    ///   - progress: hears how far loading is; throws to stop it.
+    public convenience init(path: String, mapsWeights: Bool = true, progress: Progress? = nil) throws(Failure) {
+        try self.init(source: DirectorySource(path: path, map: mapsWeights), progress: progress)
+    }
+
+    /// Opens a checkpoint whose files lie in memory, by name. The bytes must stay as they are while the model or any
+    /// submodel of it is alive.
+    public convenience init(
+        files: [(name: String, bytes: UnsafeRawBufferPointer)], progress: Progress? = nil
+    ) throws(Failure) {
+        try self.init(source: MemorySource(files: files), progress: progress)
+    }
+
+    /// Opens the checkpoint of `source`.
+    public init(source: any FileSource, progress: Progress? = nil) throws(Failure) {
+        let description = try CheckpointDescription(source)
+        // The tokenizer first: it is quick to refuse.
+        tokenizer = try Tokenizer(in: source, folder: description.sentence.transformerFolder)
+        network = try Network(loading: description, progress: progress)
+        sentence = description.sentence
+    }
+
+    private init(_ network: Network, like model: Model) {
+        self.network = network
+        tokenizer = model.tokenizer
+        sentence = model.sentence
+    }
+
+    /// The submodel that keeps what `spec` says. Copies no weights and takes microseconds; this model may be a submodel.
+    public func submodel(_ spec: SubmodelSpec) throws(Failure) -> Model {
+        Model(try network.submodel(spec), like: self)
+    }
+
+    /// The submodel that keeps the leading part of each layer's FFN and heads, some layers and output dimensions.
+    public func submodel(
+        ffn: SubmodelSpec.Extent = .all, heads: SubmodelSpec.Extent = .all, layers: [Int]? = nil,
+        outputDimensions: Int? = nil
+    ) throws(Failure) -> Model {
+        var spec = SubmodelSpec()
+        spec.widths = ffn
+        spec.heads = heads
+        spec.layers = layers
+        spec.outputDimensions = outputDimensions
+        return try submodel(spec)
+    }
+
+    /// Saves the model as an ordinary checkpoint directory; see ``SubmodelWriter``.
+    public func save(to path: String, overwrites: Bool = false, progress: Progress? = nil) throws(Failure) {
+        try SubmodelWriter(network).write(to: path, overwrites: overwrites, progress: progress)
+    }
+}

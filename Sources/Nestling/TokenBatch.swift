@@ -1,0 +1,51 @@
+public import Basics
+public import Models
+
+/// Sequences of token ids, back to back and without padding.
+public struct TokenBatch: Sendable, Equatable {
+    /// All token ids.
+    public private(set) var ids: [Int32] = []
+    /// One type id for each token, or empty: all 0.
+    public private(set) var typeIDs: [Int32] = []
+    /// Sequence `s` is `ids[offsets[s] ..< offsets[s + 1]]`.
+    public private(set) var offsets = [0]
+
+    /// A batch without sequences.
+    public init() {}
+
+    /// A batch of `sequences`, all of type 0.
+    public init(_ sequences: [[Int32]]) { for sequence in sequences { append(sequence) } }
+
+    /// Number of sequences.
+    public var count: Int { offsets.count - 1 }
+
+    /// Adds a sequence; type ids are all 0 unless given, one for each token.
+    public mutating func append(_ sequence: [Int32], typeIDs types: [Int32]? = nil) {
+        if let types {
+            if typeIDs.isEmpty { typeIDs = Array(repeating: 0, count: ids.count) }
+            typeIDs += types
+        } else if !typeIDs.isEmpty {
+            typeIDs += Array(repeating: 0, count: sequence.count)
+        }
+        ids += sequence
+        offsets.append(ids.count)
+    }
+
+    /// Lends the batch to the engine.
+    public func withBatch<Result>(_ body: (Batch) throws(Failure) -> Result) throws(Failure) -> Result {
+        var result: Swift.Result<Result, Failure>?
+        ids.withUnsafeBufferPointer { ids in
+            typeIDs.withUnsafeBufferPointer { types in
+                offsets.withUnsafeBufferPointer { offsets in
+                    do throws(Failure) {
+                        result = .success(try body(Batch(ids: ids, types: types, offsets: offsets)))
+                    } catch {
+                        result = .failure(error)
+                    }
+                }
+            }
+        }
+        guard let result else { throw Failure(.internal, "the batch was not lent") }
+        return try result.get()
+    }
+}

@@ -1,0 +1,67 @@
+public import Checkpoints
+public import Tokenizers
+
+extension Tokenizer {
+    /// The tokenizer of a checkpoint: `tokenizer.json`, or else `vocab.txt`, or else `vocab.json` with `merges.txt`; `nil` if
+    /// there is none.
+    public convenience init?(in source: any FileSource, folder: String = "") throws(Failure) {
+        guard let files = try TokenizerFiles(source, folder: folder) else { return nil }
+        try self.init(files)
+    }
+
+    /// Opens a `tokenizer.json` or `vocab.txt`, or a directory that holds a tokenizer.
+    public convenience init(path: String) throws(Failure) {
+        if let directory = try? DirectorySource(path: path) {
+            guard let files = try TokenizerFiles(directory, folder: "") else {
+                throw Failure(
+                    .notFound, "\(path): has neither tokenizer.json, vocab.txt, nor vocab.json with merges.txt")
+            }
+            try self.init(files)
+            return
+        }
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        let folder = parts.dropLast().joined(separator: "/")
+        let name = String(parts.last ?? "")
+        let source = try DirectorySource(path: folder.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : folder)
+        guard source.contains(name), let file = try source.file(name) else {
+            throw Failure(.notFound, "\(path): there is no such file")
+        }
+        let settings = try source.fields("tokenizer_config.json")?.object
+        try self.init(name.hasSuffix(".txt") ? .vocabulary(file, settings) : .json(file))
+    }
+
+    private convenience init(_ files: TokenizerFiles) throws(Failure) {
+        defer { withExtendedLifetime(files) {} }
+        switch files {
+        case .json(let file): try self.init(json: file.bytes, name: file.name)
+        case .vocabulary(let file, let settings):
+            try self.init(vocabulary: file.bytes, name: file.name, settings: settings)
+        case .merges(let vocabulary, let merges, let settings):
+            try self.init(vocabulary: vocabulary.bytes, merges: merges.bytes, name: vocabulary.name, settings: settings)
+        }
+    }
+}
+
+/// The files that a tokenizer is made of.
+private enum TokenizerFiles {
+    case json(FileBytes)
+    case vocabulary(FileBytes, JSONObject?)
+    case merges(vocabulary: FileBytes, merges: FileBytes, JSONObject?)
+
+    /// What is found in `folder` of `source`, the most telling first; `nil` if there is nothing.
+    init?(_ source: any FileSource, folder: String) throws(Failure) {
+        func name(_ file: String) -> String { folder.isEmpty ? file : "\(folder)/\(file)" }
+        if let file = try source.file(name("tokenizer.json")) {
+            self = .json(file)
+            return
+        }
+        let settings = try source.fields(name("tokenizer_config.json"))?.object
+        if let file = try source.file(name("vocab.txt")) {
+            self = .vocabulary(file, settings)
+        } else if let file = try source.file(name("vocab.json")), let merges = try source.file(name("merges.txt")) {
+            self = .merges(vocabulary: file, merges: merges, settings)
+        } else {
+            return nil
+        }
+    }
+}

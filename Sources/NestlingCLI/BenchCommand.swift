@@ -1,0 +1,117 @@
+import ArgumentParser
+import Nestling
+
+/// `nestling bench`: how fast a model runs here.
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure how fast a model makes vectors on this machine.",
+        discussion: """
+            Runs random token ids; needs no tokenizer, and counts no tokenization. Every combination of --tokens, --batch, \
+            --ffn and --merge is warmed up, then all are measured in turns, so that a machine that slows down slows them \
+            all. A sample is as many runs as take 20 ms, at least one. Times are the median of the samples, and half of \
+            the range in which their middle half lies.
+
+            GFLOP counts the linear layers, 2 for each weight and token, and attention, 4 * head size for each head and \
+            each pair of tokens that see each other (4 * tokens^2 * heads * head size for each sequence and layer, less \
+            where attention is local). It does not count norms, activations, softmax, embedding rows and pooling, nor the \
+            choice of tokens to merge. Merged tokens are not counted after they merge.
+
+            The table is Markdown, for issues; --json is for programs.
+
+            EXAMPLES
+              nestling bench all-MiniLM-L6-v2
+              nestling bench all-MiniLM-L6-v2 --tokens 128 --batch 1,32 --ffn 1,0.75,0.5,0.25
+              nestling bench all-MiniLM-L6-v2 --tokens 512 --merge 0,16,32 --threads 1 --json
+            """)
+
+    @OptionGroup var checkpoint: CheckpointArgument
+
+    @Option(
+        help: ArgumentHelp(
+            "Lengths of sequences; by default those of 16,128,512 that the model's positions allow.",
+            valueName: "counts"),
+        transform: NumberList.positive)
+    var tokens: [Int]?
+
+    @Option(
+        help: ArgumentHelp("Sequences run at once. (default: 1,8)", valueName: "counts"), transform: NumberList.positive
+    )
+    var batch: [Int]?
+
+    @Option(
+        help: ArgumentHelp("FFN widths to compare: shares up to 1, or widths. (default: 1)", valueName: "widths"),
+        transform: BenchCommand.widths)
+    var ffn: [Width]?
+
+    @Option(
+        help: ArgumentHelp("Tokens to merge in each layer, to compare; 0: none. (default: 0)", valueName: "counts"),
+        transform: NumberList.commas)
+    var merge: [Int]?
+
+    @Option(name: .customLong("repeat"), help: ArgumentHelp("Samples of each combination.", valueName: "count"))
+    var samples = 5
+
+    @Flag(help: "Report as one JSON document.")
+    var json = false
+
+    @OptionGroup(title: "Running") var running: RunOptions
+
+    /// An FFN width, as it was asked for.
+    struct Width {
+        var text: String
+        var extent: SubmodelSpec.Extent
+    }
+
+    func validate() throws {
+        if samples < 1 { throw ValidationError("--repeat \(samples) is not at least 1") }
+        let count = (tokens?.count ?? 3) * (batch?.count ?? 2) * (ffn?.count ?? 1) * (merge?.count ?? 1)
+        if count > 10_000 { throw ValidationError("\(count) combinations are more than anyone reads") }
+    }
+
+    func run() throws(Failure) {
+        let bar = running.begin()
+        let begin = Clock.seconds
+        let model = try Model(path: checkpoint.path, progress: bar.report)
+        let loadSeconds = Clock.seconds - begin
+        var benchmark = try Benchmark(model, tests(of: model))
+        try benchmark.measure(samples: samples) { done, total in
+            bar.draw("measuring", share: Double(done) / Double(total), note: "")
+        }
+        bar.clear()
+        let report = BenchReport(
+            name: checkpoint.path.lastPathComponent, model: model, loadSeconds: loadSeconds, samples: samples,
+            tests: benchmark.tests)
+        try json ? StandardOutput.write(report.json) : StandardOutput.write(report.markdown)
+    }
+
+    /// Every combination, the order of the table.
+    private func tests(of model: Model) throws(Failure) -> [Benchmark.Test] {
+        let lengths = tokens ?? [16, 128, 512].filter { $0 <= model.maximumTokens ?? .max }
+        for length in lengths where length > model.maximumTokens ?? .max {
+            throw Failure(
+                .invalidArgument, "--tokens \(length): the model's positions allow \(model.maximumTokens ?? 0)")
+        }
+        var tests: [Benchmark.Test] = []
+        for width in ffn ?? [Width(text: "1", extent: .all)] {
+            let small = try model.submodel(ffn: width.extent)
+            let session = Session(small)
+            for merged in merge ?? [0] {
+                let reducer = merged == 0 ? nil : try MergeOptions.reducer([merged])
+                for length in lengths.isEmpty ? [model.maximumTokens ?? 1] : lengths {
+                    for sequences in batch ?? [1, 8] {
+                        tests.append(
+                            Benchmark.Test(
+                                ffn: width.text, merged: merged, tokens: length, sequences: sequences, session: session,
+                                reducer: reducer))
+                    }
+                }
+            }
+        }
+        return tests
+    }
+
+    private static func widths(_ text: String) throws -> [Width] {
+        try NumberList.parts(text).map { Width(text: $0, extent: try Extents.widths($0)) }
+    }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Nestling
+
+/// The checkpoint that a command is about.
+struct CheckpointArgument: ParsableArguments {
+    @Argument(help: "The directory of a checkpoint.", completion: .directory)
+    var path: String
+}
+
+/// How a command runs.
+struct RunOptions: ParsableArguments {
+    @Option(
+        name: .shortAndLong,
+        help: "Threads to use, 1 to 1024; by default the processors that affinity and cgroup quota allow.")
+    var threads: Int?
+
+    @Flag(name: .shortAndLong, help: "Show no progress.")
+    var quiet = false
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads \(threads) is not in 1 ... 1024")
+        }
+    }
+
+    /// Puts the options into effect, and begins to listen for Ctrl-C.
+    func begin() -> ProgressBar {
+        if let threads { Engine.threadCount = threads }
+        Interruption.listen()
+        return ProgressBar(quiet: quiet)
+    }
+}
+
+/// The submodel that a command uses of a model.
+struct SubmodelOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "FFN widths to keep: a share up to 1 (0.5, 3/4), a width, or a width for each kept layer (512,1024,...).",
+            valueName: "widths"),
+        transform: Extents.widths)
+    var ffn: SubmodelSpec.Extent?
+
+    @Option(
+        help: ArgumentHelp(
+            "Attention heads to keep: a share below 1 (0.5, 3/4), a number, or a number for each kept layer.",
+            valueName: "numbers"),
+        transform: Extents.heads)
+    var heads: SubmodelSpec.Extent?
+
+    @Option(
+        help: ArgumentHelp("Layers to keep, counted from 0: 0-3, or 0,2,4, or both mixed.", valueName: "layers"),
+        transform: NumberList.ranges)
+    var layers: [Int]?
+
+    @Option(help: ArgumentHelp("Leading dimensions of vectors to keep (Matryoshka).", valueName: "count"))
+    var dimensions: Int?
+
+    /// What the options say.
+    var spec: SubmodelSpec {
+        var spec = SubmodelSpec()
+        spec.widths = ffn ?? .all
+        spec.heads = heads ?? .all
+        spec.layers = layers
+        spec.outputDimensions = dimensions
+        return spec
+    }
+
+    /// Whether they say nothing.
+    var isEmpty: Bool { ffn == nil && heads == nil && layers == nil && dimensions == nil }
+}
+
+/// Token merging.
+struct MergeOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Merge this many tokens in each layer (ToMe), or a list with a number for each layer.", valueName: "r"),
+        transform: NumberList.commas)
+    var merge: [Int]?
+
+    @Option(help: ArgumentHelp("Merge until about this share of the tokens remains, 0 < q <= 1.", valueName: "q"))
+    var mergeRatio: Double?
+
+    func validate() throws {
+        if merge != nil, mergeRatio != nil { throw ValidationError("--merge and --merge-ratio exclude each other") }
+    }
+
+    /// The reducer that the options ask for.
+    func reducer() throws(Failure) -> (any Reducer)? {
+        if let merge { return try MergeOptions.reducer(merge) }
+        guard let mergeRatio else { return nil }
+        let reduction: JSON = ["method": "tome", "ratio": .number(mergeRatio)]
+        return try Reducers.reducer(json: reduction.serialized())
+    }
+
+    /// The reducer that removes so many tokens: one number for all layers, or one for each.
+    static func reducer(_ amounts: [Int]) throws(Failure) -> any Reducer {
+        let amount: JSON = amounts.count == 1 ? .integer(amounts[0]) : .array(amounts.map { .integer($0) })
+        let reduction: JSON = ["method": "tome", "r": amount]
+        return try Reducers.reducer(json: reduction.serialized())
+    }
+}

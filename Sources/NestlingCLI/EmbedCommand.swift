@@ -1,0 +1,145 @@
+import ArgumentParser
+import Nestling
+
+/// `nestling embed`: vectors of texts or of token ids.
+struct EmbedCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "embed",
+        abstract: "Turn texts into vectors.",
+        discussion: """
+            Texts come from the arguments, or are the lines of a file or of standard input (UTF-8; LF or CR LF). Each \
+            gives one vector, in order, empty lines too. Input of any length is read and embedded piece by piece. A \
+            vector does not depend on the other texts, nor on the number of threads: it is the same bit for bit.
+
+            Without an option for the form, each vector is a line of numbers between spaces, written with the fewest \
+            digits that read back as the same float32.
+
+            With --similarity, the result is not the vectors but the cosines between all pairs, as a table to read, or in \
+            the form asked for.
+
+            EXAMPLES
+              nestling embed all-MiniLM-L6-v2 "A cat." "A dog." "A stone." --similarity
+              nestling embed all-MiniLM-L6-v2 --file texts.txt --npy vectors.npy
+              cut -f2 table.tsv | nestling embed all-MiniLM-L6-v2 --csv > vectors.csv
+              nestling embed e5-small --prompt "query: " "how old is the moon" --json
+              nestling embed bert --ids 101,7592,102 --ids 101,2088,102 --ffn 0.5
+            """)
+
+    @OptionGroup var checkpoint: CheckpointArgument
+
+    @Argument(help: "Texts to embed; none: lines of standard input.")
+    var texts: [String] = []
+
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("Embed the lines of this file; -: standard input.", valueName: "file"),
+        completion: .file())
+    var file: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Embed a sequence of token ids, special ones included (101,7592,102); may be given several times.",
+            valueName: "ids"),
+        transform: NumberList.tokenIDs)
+    var ids: [[Int32]] = []
+
+    @Option(help: "Put this before each text; by default the checkpoint's default prompt, if it has one.")
+    var prompt: String?
+
+    @Option(help: ArgumentHelp("Put the checkpoint's prompt of this name before each text.", valueName: "name"))
+    var promptName: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How token vectors become one: \(Pooling.allCases.map(\.name).joined(separator: ", ")); by default as the "
+                + "checkpoint says, or else mean.",
+            valueName: "way"),
+        transform: EmbedCommand.pooling)
+    var pooling: Pooling?
+
+    @Flag(inversion: .prefixedNo, help: "Scale vectors to length 1, or not; by default as the checkpoint says.")
+    var normalize: Bool?
+
+    @OptionGroup(title: "Submodel") var submodel: SubmodelOptions
+    @OptionGroup(title: "Token merging") var merging: MergeOptions
+    @OptionGroup(title: "Form") var form: VectorForm
+    @OptionGroup(title: "Running") var running: RunOptions
+
+    func validate() throws {
+        let sources = [!texts.isEmpty, file != nil, !ids.isEmpty].filter { $0 }.count
+        if sources > 1 { throw ValidationError("texts, --file and --ids exclude each other") }
+        if prompt != nil, promptName != nil { throw ValidationError("--prompt and --prompt-name exclude each other") }
+        if !ids.isEmpty, prompt != nil || promptName != nil { throw ValidationError("--ids take no prompt") }
+    }
+
+    func run() throws(Failure) {
+        let bar = running.begin()
+        var input: InputLines?
+        if texts.isEmpty, ids.isEmpty {
+            input = try InputLines(path: file ?? "-")
+            if file == nil { InputLines.explainTerminal(quiet: running.quiet) }
+        }
+        let whole = try Model(path: checkpoint.path, progress: bar.report)
+        bar.clear()
+        let model = submodel.isEmpty ? whole : try whole.submodel(submodel.spec)
+        var options = VectorOptions()
+        options.pooling = pooling
+        options.normalizes = normalize
+        let embedder = try Embedder(model, prompt: chosenPrompt, options: options, reducer: merging.reducer())
+        let sink = try form.sink(dimensions: embedder.dimensions, model: checkpoint.path)
+        if !ids.isEmpty {
+            let places = ids.indices.map { "--ids \($0 + 1)" }
+            let vectors = try embedder.vectors(TokenBatch(ids), places: places)
+            try sink.write(vectors, labels: ids.map { $0.map { String($0) }.joined(separator: ",") })
+        } else if let input {
+            try stream(input, embedder, sink, bar)
+        } else {
+            for start in stride(from: 0, to: texts.count, by: Embedder.chunkTexts) {
+                let chunk = texts[start..<min(texts.count, start + Embedder.chunkTexts)]
+                let inputs = chunk.indices.map { InputText(bytes: Array(texts[$0].utf8), place: "text \($0 + 1)") }
+                try sink.write(try embedder.vectors(inputs), labels: chunk.map(\.shown))
+                bar.draw("embedding", share: Double(start) / Double(texts.count), note: "")
+            }
+        }
+        bar.clear()
+        try sink.finish()
+    }
+
+    /// Embeds all lines of `input`, a chunk at a time.
+    private func stream(
+        _ input: InputLines, _ embedder: Embedder, _ sink: VectorSink, _ bar: ProgressBar
+    ) throws(Failure) {
+        let begin = Clock.seconds
+        var count = 0
+        while true {
+            let chunk = try input.next(Embedder.chunkTexts, mostBytes: Embedder.chunkBytes)
+            if chunk.isEmpty { return }
+            try sink.write(
+                try embedder.vectors(chunk), labels: chunk.map { String(decoding: $0.bytes, as: UTF8.self).shown })
+            try StandardOutput.flush()
+            count += chunk.count
+            let rate = Double(count) / max(1e-9, Clock.seconds - begin)
+            bar.draw("embedding", share: input.share, note: "\(count.grouped) texts, \(rate.short) per second")
+        }
+    }
+
+    private var chosenPrompt: Prompt {
+        if let prompt { return .text(prompt) }
+        return promptName.map { .named($0) } ?? .standard
+    }
+
+    private static func pooling(_ text: String) throws -> Pooling {
+        let name = String(text.map { $0 == "-" ? "_" : $0 })
+        guard let pooling = Pooling(name: name) else {
+            throw ValidationError("\(text.quoted) is none of \(Pooling.allCases.map(\.name).joined(separator: ", "))")
+        }
+        return pooling
+    }
+}
+
+extension String {
+    /// The beginning of a text, in quotation marks, as labels show it.
+    fileprivate var shown: String {
+        let limit = 48
+        return (count > limit ? String(prefix(limit - 3)) + "..." : self).quoted
+    }
+}

@@ -1,0 +1,167 @@
+import Nestling
+
+/// What the files of a checkpoint say about it. Nothing of this needs the weights.
+struct Inspection {
+    private static let knownFiles = [
+        "config.json", "nestling.json", "model.safetensors.index.json", "modules.json", "sentence_bert_config.json",
+        "config_sentence_transformers.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json",
+    ]
+
+    /// All tensors, in the order of the files.
+    let tensors: [Tensor]
+    private let description: CheckpointDescription
+    private let tokenizer: Result<Tokenizer?, Failure>
+    private let parameters: Int
+    private let files: [(name: String, bytes: Int)]
+
+    /// Reads the files of `source`.
+    init(_ source: any FileSource) throws(Failure) {
+        let description = try CheckpointDescription(source)
+        self.description = description
+        let checkpoint = description.checkpoint
+        tensors = checkpoint.names.compactMap { checkpoint[$0] }
+        parameters = try CheckpointCheck(source, values: false).parameters
+        let folder = description.sentence.transformerFolder
+        do throws(Failure) {
+            tokenizer = .success(try Tokenizer(in: source, folder: folder))
+        } catch {
+            tokenizer = .failure(error)
+        }
+        var files = checkpoint.files.map { (name: $0.file.name, bytes: $0.file.bytes.count) }
+        let names = Inspection.knownFiles + (folder.isEmpty ? [] : Inspection.knownFiles.map { "\(folder)/\($0)" })
+        for name in names { if let file = try source.file(name) { files.append((name, file.bytes.count)) } }
+        self.files = files.sorted { $0.name < $1.name }
+    }
+
+    // MARK: - Facts
+
+    private var architecture: Architecture { description.architecture }
+    private var sentence: SentenceTransformersSettings { description.sentence }
+
+    private func rows(_ table: String) -> Int? { architecture.embedding[table]?["shape"]?.array?.first?.int }
+
+    private var maximumTokens: Int? {
+        let unused =
+            architecture.embedding["padding_id"]?.int.map { $0 + 1 } ?? architecture.embedding["position_offset"]?.int
+        return rows("positions").map { max(0, $0 - (unused ?? 0)) }
+    }
+
+    private var textTokens: Int? {
+        [sentence.maximumTokenCount, architecture.textTokens, maximumTokens].compactMap { $0 }.min()
+    }
+
+    /// The number called `key` of each block's first mixer or channel; 0 without one.
+    private func numbers(_ part: String, _ key: String) -> [Int] {
+        architecture.blocks.map { block in
+            let sublayers = block.node["sublayers"]?.array ?? []
+            return sublayers.lazy.compactMap { $0[part]?[key]?.int }.first ?? 0
+        }
+    }
+
+    private var poolings: [Pooling] { sentence.pooling.isEmpty ? [.mean] : sentence.pooling.map(Pooling.init) }
+
+    private var outputDimensions: Int {
+        var dimensions = architecture.hiddenSize * poolings.count
+        for case .dense(let dense) in sentence.steps { dimensions = dense.outputs }
+        return [dimensions, sentence.truncatedDimension, description.settings.outputDimensions].compactMap { $0 }.min()
+            ?? 0
+    }
+
+    private var normalizes: Bool { sentence.steps.last == .normalize }
+    private var headKinds: [HeadKind] { HeadKind.allCases.filter { architecture.heads[$0] != nil } }
+    private var weightBytes: Int { tensors.reduce(0) { $0 + $1.bytes.count } }
+
+    private var types: [String] {
+        var types: [String] = []
+        for tensor in tensors where !types.contains(tensor.type.rawValue) { types.append(tensor.type.rawValue) }
+        return types
+    }
+
+    private var steps: [String] {
+        poolings.map(\.name)
+            + sentence.steps.map { step in
+                switch step {
+                case .dense(let dense): "dense \(dense.inputs) -> \(dense.outputs) (\(dense.activation.rawValue))"
+                case .layerNorm: "layer norm"
+                case .normalize: "scale to length 1"
+                }
+            }
+    }
+
+    // MARK: - Reports
+
+    /// The facts for people.
+    var lines: [(name: String, value: String)] {
+        var lines: [(name: String, value: String)] = [
+            ("family", architecture.family.printable),
+            ("parameters", "\(parameters.asMillions) (\(parameters.grouped))"),
+            (
+                "weights",
+                "\(weightBytes.asBytes) in \(tensors.count.grouped) tensors of \(types.joined(separator: ", "))"
+            ),
+            ("layers", "\(architecture.blocks.count)"), ("hidden size", architecture.hiddenSize.grouped),
+            ("FFN widths", perLayer(numbers("channel", "width"))), ("heads", perLayer(numbers("mixer", "heads"))),
+            ("head size", perLayer(numbers("mixer", "head_size"))),
+            ("vocabulary", (rows("tokens") ?? 0).grouped), ("longest sequence", maximumTokens?.grouped ?? "any"),
+            ("texts are cut to", textTokens.map { "\($0.grouped) tokens" } ?? "nothing"),
+            ("vectors", "\(outputDimensions.grouped) dimensions, compared by \(sentence.similarity.rawValue)"),
+            ("made by", steps.joined(separator: ", then ")),
+        ]
+        for prompt in sentence.prompts {
+            let isDefault = prompt.name == sentence.defaultPromptName
+            lines.append(("prompt", "\(prompt.name.printable)\(isDefault ? " (default)" : ""): \(prompt.text.quoted)"))
+        }
+        for kind in headKinds {
+            let labels = kind == architecture.defaultHead ? architecture.labels.map(\.printable) : []
+            let shown = labels.prefix(12).joined(separator: ", ") + (labels.count > 12 ? ", ..." : "")
+            lines.append(("head", kind.name + (labels.isEmpty ? "" : ": \(labels.count) labels: \(shown)")))
+        }
+        switch tokenizer {
+        case .success(let tokenizer?): lines.append(("tokenizer", "\(tokenizer.vocabularySize.grouped) tokens"))
+        case .success(nil): lines.append(("tokenizer", "none"))
+        case .failure(let failure): lines.append(("tokenizer", "cannot be read: \(failure.message.printable)"))
+        }
+        for file in files { lines.append(("file", "\(file.name.printable), \(file.bytes.asBytes)")) }
+        return lines
+    }
+
+    /// The facts for programs, by the names of `nestling_model_describe` where that has them.
+    var json: JSON {
+        func integers(_ values: [Int]) -> JSON { .array(values.map { .integer($0) }) }
+        func optional(_ value: Int?) -> JSON { value.map { .integer($0) } ?? .null }
+        var object = JSONObject()
+        object["family"] = .string(architecture.family)
+        object["layers"] = .integer(architecture.blocks.count)
+        object["hidden_size"] = .integer(architecture.hiddenSize)
+        object["output_dimensions"] = .integer(outputDimensions)
+        object["vocabulary_size"] = .integer(rows("tokens") ?? 0)
+        object["token_types"] = .integer(rows("token_types") ?? 0)
+        object["maximum_tokens"] = optional(maximumTokens)
+        object["text_tokens"] = optional(textTokens)
+        object["ffn_widths"] = integers(numbers("channel", "width"))
+        object["heads"] = integers(numbers("mixer", "heads"))
+        object["head_sizes"] = integers(numbers("mixer", "head_size"))
+        object["stored_parameters"] = .integer(parameters)
+        object["stored_bytes"] = .integer(weightBytes)
+        object["stored_types"] = .array(types.map { .string($0) })
+        object["pooling"] = .array(poolings.map { .string($0.name) })
+        object["normalizes"] = .bool(normalizes)
+        object["vector_steps"] = .array(steps.map { .string($0) })
+        object["similarity"] = .string(sentence.similarity.rawValue)
+        var prompts = JSONObject()
+        for prompt in sentence.prompts { prompts[prompt.name] = .string(prompt.text) }
+        object["prompts"] = .object(prompts)
+        object["default_prompt_name"] = sentence.defaultPromptName.map { .string($0) } ?? .null
+        object["output_heads"] = .array(headKinds.map { .string($0.name) })
+        object["default_head"] = architecture.defaultHead.map { .string($0.name) } ?? .null
+        object["labels"] = .array(architecture.labels.map { .string($0) })
+        if case .success(let tokenizer) = tokenizer {
+            object["tokenizer_vocabulary"] = optional(tokenizer?.vocabularySize)
+        } else {
+            object["tokenizer_vocabulary"] = .null
+        }
+        object["not_in_transformers"] = .array(description.settings.notInTransformers.map { .string($0) })
+        object["files"] = .array(files.map { ["name": .string($0.name), "bytes": .integer($0.bytes)] })
+        return .object(object)
+    }
+}

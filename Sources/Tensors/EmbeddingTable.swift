@@ -1,0 +1,21 @@
+import Kernels
+
+/// A table of learned rows (token, position or type embeddings), used where it lies in the checkpoint: no copy.
+public struct EmbeddingTable: Sendable {
+    private let matrix: StoredMatrix
+
+    /// Uses `matrix` `[rows, columns]` in place.
+    public init(_ matrix: StoredMatrix) { self.matrix = matrix }
+
+    /// Number of rows: valid indices are `0 ..< rows`.
+    public var rows: Int { matrix.rows }
+    /// Elements of a row.
+    public var columns: Int { matrix.columns }
+
+    /// Writes, or adds, row `indices[i]` to row `i` of `output`. Indices are valid.
+    public func gather(_ indices: UnsafePointer<Int32>, into output: Matrix, adding: Bool, threads: Int) {
+        nk_gather(
+            matrix.bytes, matrix.type.kernel, columns, indices, output.rows, 1, adding ? 1 : 0, output.pointer,
+            output.stride, Int32(threads))
+    }
+}

@@ -1,0 +1,30 @@
+/// Activations `[rows, columns]` in a workspace: row `r` begins at `pointer + r * stride`.
+public struct Matrix {
+    /// The first element.
+    public var pointer: UnsafeMutablePointer<Float>
+    /// Rows: tokens, or sequences.
+    public var rows: Int
+    /// Elements of a row.
+    public var columns: Int
+    /// Elements from one row to the next; at least `columns`.
+    public var stride: Int
+
+    /// Describes memory; `stride` is `columns` unless given.
+    public init(_ pointer: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
+        self.pointer = pointer
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride ?? columns
+    }
+
+    /// Row `index`.
+    public func row(_ index: Int) -> UnsafeMutablePointer<Float> { pointer + index * stride }
+
+    /// The rows of `range`.
+    public func rows(_ range: Range<Int>) -> Matrix {
+        Matrix(row(range.lowerBound), rows: range.count, columns: columns, stride: stride)
+    }
+
+    /// The leading `rows`.
+    public func prefix(rows: Int) -> Matrix { Matrix(pointer, rows: rows, columns: columns, stride: stride) }
+}

@@ -1,0 +1,34 @@
+public import Basics
+import Kernels
+
+/// A learned vector (a bias, the scale of a norm) in float32, of which a prefix may be in use.
+public struct Vector: Sendable {
+    private let storage: AlignedStorage
+    /// Elements in use.
+    public let count: Int
+
+    /// Converts `count` elements of `type` at `bytes`.
+    public init(converting bytes: UnsafeRawPointer, type: StoredType, count: Int) throws(Failure) {
+        storage = try AlignedStorage(count: count)
+        nk_to_f32(bytes, type.kernel, count, storage.pointer)
+        self.count = count
+    }
+
+    /// Takes over `values`.
+    public init(_ values: [Float]) throws(Failure) {
+        storage = try AlignedStorage(count: values.count)
+        for (index, value) in values.enumerated() { storage.pointer[index] = value }
+        count = values.count
+    }
+
+    private init(storage: AlignedStorage, count: Int) {
+        self.storage = storage
+        self.count = count
+    }
+
+    /// The first element; valid while this value, or a prefix of it, is alive.
+    public var pointer: UnsafePointer<Float> { UnsafePointer(storage.pointer) }
+
+    /// The leading `count` elements, sharing the memory.
+    public func prefix(_ count: Int) -> Vector { Vector(storage: storage, count: min(count, self.count)) }
+}

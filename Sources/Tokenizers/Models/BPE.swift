@@ -1,0 +1,239 @@
+import Basics
+
+/// Byte pair encoding: a word begins as characters, and pairs of neighbours are merged in the order that training found.
+/// Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016.
+struct BPE: Model {
+    private let vocabulary: Vocabulary
+    private let merges: MergeTable
+    private let unknownToken: String?
+    private let unknown: Int32?
+    private let prefix: [UInt8]
+    private let suffix: [UInt8]
+    private let fuseUnknown: Bool
+    private let ignoreMerges: Bool
+    private let hasEmptyTokens: Bool
+    /// The ids of `<0x00>` ... `<0xFF>`, or -1; empty without byte fallback.
+    private let fallback: [Int32]
+    /// Whether a text of bytes is read as if each were its character of the byte-level alphabet.
+    private let readsBytes: Bool
+    /// The ids of single bytes: of ASCII characters, or of all bytes if ``readsBytes``; -1 where there is none.
+    private let single: [Int32]
+    /// Words that become exactly one token.
+    private var whole = Vocabulary()
+
+    var count: Int { vocabulary.count }
+    func id(of token: UnsafeBufferPointer<UInt8>) -> Int32? { vocabulary.id(of: token) }
+    func token(of id: Int32) -> ArraySlice<UInt8>? { vocabulary.token(of: id) }
+
+    /// Reads `model` of a tokenizer.json.
+    init(_ json: Settings) throws(Failure) {
+        vocabulary = try json.vocabulary()
+        prefix = try Self.marker(json, "continuing_subword_prefix")
+        suffix = try Self.marker(json, "end_of_word_suffix")
+        unknownToken = json.has("unk_token") ? try json.string("unk_token") : nil
+        unknown = unknownToken.flatMap { [vocabulary] in vocabulary.id(of: $0) }
+        fuseUnknown = try json.bool("fuse_unk", default: false)
+        ignoreMerges = try json.bool("ignore_merges", default: false)
+        if let dropout = json.value("dropout"), dropout.double != 0 {
+            throw Failure(.unsupported, "\(json.path("dropout")): tokenization is never random here")
+        }
+        fallback = try json.bool("byte_fallback", default: false) ? Self.fallback(vocabulary) : []
+        merges = try Self.merges(json, vocabulary, prefixCount: prefix.count)
+        hasEmptyTokens = vocabulary.id(of: "") != nil || !prefix.isEmpty
+        readsBytes = false
+        single = (0..<128).map { [vocabulary] byte in
+            withUnsafeBytes(of: UInt8(byte)) { vocabulary.id(of: $0.bindMemory(to: UInt8.self)) ?? -1 }
+        }
+        findWholeWords()
+    }
+
+    func readingBytes() -> (any Model)? {
+        // Only a vocabulary that is made for bytes does the same on them.
+        guard prefix.isEmpty, suffix.isEmpty, fallback.isEmpty else { return nil }
+        var single: [Int32] = []
+        for character in ByteLevelAlphabet.characters {
+            var bytes: [UInt8] = []
+            UTF8Text.append(character, to: &bytes)
+            guard let id = bytes.withUnsafeBufferPointer({ vocabulary.id(of: $0) }) else { return nil }
+            single.append(id)
+        }
+        return BPE(self, single: single)
+    }
+
+    private init(_ model: BPE, single: [Int32]) {
+        vocabulary = model.vocabulary
+        merges = model.merges
+        unknownToken = model.unknownToken
+        unknown = model.unknown
+        prefix = []
+        suffix = []
+        fuseUnknown = model.fuseUnknown
+        ignoreMerges = model.ignoreMerges
+        hasEmptyTokens = model.hasEmptyTokens
+        fallback = []
+        readsBytes = true
+        self.single = single
+        findWholeWords()
+    }
+
+    /// A marker of word parts. It is added to each character, so that its length multiplies the work.
+    private static func marker(_ json: Settings, _ key: String) throws(Failure) -> [UInt8] {
+        let marker = Array(try json.string(key, default: "").utf8)
+        guard marker.count <= 256 else { throw Failure(.unsupported, "\(json.path(key)): longer than 256 bytes") }
+        return marker
+    }
+
+    private static func fallback(_ vocabulary: Vocabulary) -> [Int32] {
+        let digits = Array("0123456789ABCDEF")
+        return (0..<256).map { vocabulary.id(of: "<0x\(digits[$0 >> 4])\(digits[$0 & 15])>") ?? -1 }
+    }
+
+    private static func merges(
+        _ json: Settings, _ vocabulary: Vocabulary, prefixCount: Int
+    ) throws(Failure) -> MergeTable {
+        let list = try json.array("merges")
+        var table = MergeTable(count: list.count)
+        var rank: UInt32 = 0
+        for (index, entry) in list.enumerated() {
+            let place = { "\(json.path("merges"))[\(index)]" }
+            var parts: [[UInt8]] = []
+            if let text = entry.string {
+                if text.hasPrefix("#version") { continue }
+                parts = text.utf8.split(separator: 0x20, omittingEmptySubsequences: false).map(Array.init)
+            } else if let pair = entry.array {
+                parts = pair.compactMap { $0.string.map { Array($0.utf8) } }
+            }
+            guard parts.count == 2 else { throw Failure(.corrupt, "\(place()): expected a pair of tokens") }
+            guard parts[1].count >= prefixCount else {
+                throw Failure(.corrupt, "\(place()): the second token is shorter than the continuing prefix")
+            }
+            let merged = parts[0] + parts[1].dropFirst(prefixCount)
+            var ids: [Int32] = []
+            for token in [parts[0], parts[1], merged] {
+                guard let id = token.withUnsafeBufferPointer({ vocabulary.id(of: $0) }) else {
+                    let name = String(decoding: token, as: UTF8.self)
+                    throw Failure(.corrupt, "\(place()): the token \"\(name)\" is not in the vocabulary")
+                }
+                ids.append(id)
+            }
+            table.add(ids[0], ids[1], MergeTable.Merge(rank: rank, id: ids[2]))
+            rank += 1
+        }
+        return table
+    }
+
+    /// Fills ``whole``: most words of a text are in it, and then one look-up replaces all merging.
+    private mutating func findWholeWords() {
+        guard prefix.isEmpty, suffix.isEmpty else { return }
+        var found = Vocabulary()
+        var work = MergeWorkspace()
+        for (token, id) in vocabulary.entries where !token.isEmpty {
+            token.withUnsafeBufferPointer { buffer in
+                guard readsBytes else { return add(buffer, id) }
+                guard let bytes = ByteLevelAlphabet.bytes(of: buffer) else { return }
+                bytes.withUnsafeBufferPointer { add($0, id) }
+            }
+            func add(_ bytes: UnsafeBufferPointer<UInt8>, _ id: Int32) {
+                if !ignoreMerges {
+                    guard spell(bytes, 0, bytes.count, &work) else { return }
+                    guard work.ids.count == 1, work.ids[0] == id, Int(work.lengths[0]) == bytes.count else { return }
+                }
+                found.add(bytes, id: id)
+            }
+        }
+        whole = found
+    }
+
+    func tokenize(_ text: UnsafeBufferPointer<UInt8>, _ pieces: [Piece], into tokens: inout TokenList) throws(Failure) {
+        var work = MergeWorkspace()
+        var cache = WordCache(pieces: pieces.count)
+        let looksWhole = prefix.isEmpty && suffix.isEmpty || ignoreMerges
+        for (word, piece) in pieces.enumerated() {
+            if !piece.isText {
+                tokens.append(piece.token, piece.start, piece.end, word: word)
+                continue
+            }
+            let bytes = UnsafeBufferPointer(rebasing: text[piece.start..<piece.end])
+            if looksWhole, let id = (ignoreMerges && !readsBytes ? vocabulary : whole).id(of: bytes) {
+                tokens.append(id, piece.start, piece.end, word: word)
+                continue
+            }
+            let isSpelled = cache.tokens(of: text, piece.start, piece.end, word: word, &tokens) { tokens in
+                guard spell(text, piece.start, piece.end, &work) else { return false }
+                var position = piece.start
+                for index in work.ids.indices {
+                    let end = position + Int(work.lengths[index])
+                    tokens.append(work.ids[index], position, end, word: word)
+                    position = end
+                }
+                return true
+            }
+            if !isSpelled {
+                throw Failure(
+                    .corrupt, "the vocabulary has no unknown token \"\(unknownToken ?? "")\", which this text needs")
+            }
+        }
+    }
+
+    /// Leaves the tokens of a word in `work`; false if it needs an unknown token that the vocabulary lacks.
+    private func spell(
+        _ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ work: inout MergeWorkspace
+    ) -> Bool {
+        work.removeAll()
+        if readsBytes {
+            for position in start..<end { work.append(single[Int(text[position])], length: 1) }
+        } else {
+            guard addCharacters(text, start, end, &work) else { return false }
+        }
+        work.mergeAll(merges, alwaysHeap: hasEmptyTokens)
+        return true
+    }
+
+    private func addCharacters(
+        _ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ work: inout MergeWorkspace
+    ) -> Bool {
+        let isPlain = prefix.isEmpty && suffix.isEmpty
+        var unknownLength = 0
+        var position = start
+        while position < end {
+            let lead = text[position]
+            let length = min(UTF8Text.length(lead: lead), end - position)
+            let character = UnsafeBufferPointer(rebasing: text[position..<position + length])
+            let isFirst = position == start
+            position += length
+            let id: Int32
+            var decorated: [UInt8] = []
+            if isPlain {
+                id = lead < 0x80 ? single[Int(lead)] : vocabulary.id(of: character) ?? -1
+            } else {
+                decorated = (isFirst ? [] : prefix) + Array(character) + (position == end ? suffix : [])
+                id = decorated.withUnsafeBufferPointer { vocabulary.id(of: $0) } ?? -1
+            }
+            if id >= 0 {
+                if unknownLength > 0, let unknown { work.append(unknown, length: unknownLength) }
+                unknownLength = 0
+                work.append(id, length: length)
+                continue
+            }
+            if !fallback.isEmpty {
+                let bytes = isPlain ? Array(character) : decorated
+                if bytes.allSatisfy({ fallback[Int($0)] >= 0 }) {
+                    // An unknown run that waits stays behind: that is what the reference does.
+                    for byte in bytes { work.append(fallback[Int(byte)], length: 1) }
+                    continue
+                }
+            }
+            // Without an unknown token the character is lost, as in the reference.
+            if unknownToken == nil { continue }
+            guard let unknown else { return false }
+            if fuseUnknown {
+                unknownLength += length
+            } else {
+                if unknownLength > 0 { work.append(unknown, length: unknownLength) }
+                unknownLength = length
+            }
+        }
+        if unknownLength > 0, let unknown { work.append(unknown, length: unknownLength) }
+        return true
+    }
+}

@@ -1,0 +1,222 @@
+import Glibc
+import Kernels
+import Testing
+
+/// Attention with all its arrays, and the formula of the header in float64.
+struct AttentionCase {
+    var heads = 2, keyHeads = 2, size = 32
+    var offsets = [0, 1, 9, 9, 50]
+    var causal = false, window: Int32 = -1
+    var softcap: Float = 0
+    var keyBias: [Float]?, slopes: [Float]?, relative: [Float]?, positions: [Int32]?
+    var radius: Int32 = 0
+    var query: Floats, key: Floats, value: Floats
+    var scale: Float
+
+    var tokens: Int { offsets.last! }
+    var queryStride: Int { heads * size + 3 }
+    var keyStride: Int { keyHeads * size + 1 }
+
+    init(heads: Int, keyHeads: Int, size: Int, offsets: [Int], seed: Int, range: Float = 1) {
+        var random = Generator(seed)
+        self.heads = heads
+        self.keyHeads = keyHeads
+        self.size = size
+        self.offsets = offsets
+        scale = 2 / Float(size).squareRoot()
+        query = Floats(random.floats(offsets.last! * (heads * size + 3), -range...range), misalignment: 1)
+        key = Floats(random.floats(offsets.last! * (keyHeads * size + 1), -range...range), misalignment: 2)
+        value = Floats(random.floats(offsets.last! * (keyHeads * size + 1)), misalignment: 3)
+    }
+
+    mutating func addBiases(_ choice: Int, random: inout Generator) {
+        if choice & 1 != 0 { keyBias = random.floats(tokens, 0...2) }
+        if choice & 2 != 0 { slopes = random.floats(heads, 0.01...0.5) }
+        if choice & 4 != 0 {
+            radius = 6
+            relative = random.floats(heads * 13)
+        }
+        if choice & 8 != 0 { causal = true }
+        if choice & 16 != 0 { window = 11 }
+        if choice & 32 != 0 {
+            // Some tokens of each sequence share a position, as merged ones may, and some are skipped.
+            positions = []
+            for s in 0..<offsets.count - 1 {
+                var position = Int32(random.next() % 5)
+                for _ in offsets[s]..<offsets[s + 1] {
+                    positions!.append(position)
+                    position += Int32(random.next() % 3)
+                }
+            }
+        }
+        if choice & 64 != 0 { softcap = 1.5 }
+    }
+
+    /// Of the sequences in `range`.
+    func run(threads: Int32 = 0, sequences range: Range<Int>? = nil) -> Floats {
+        let output = Floats(tokens * queryStride, misalignment: 1)
+        let range = range ?? 0..<offsets.count - 1
+        offsets.withUnsafeBufferPointer { offsets in
+            withExtendedLifetime((keyBias, slopes, relative, positions)) {
+                positions.withPointer { positions in
+                    keyBias.withPointer { keyBias in
+                        slopes.withPointer { slopes in
+                            relative.withPointer { relative in
+                                var arguments = nk_attention_f32_arguments(
+                                    query: query.start, query_stride: queryStride, key: key.start,
+                                    key_stride: keyStride,
+                                    value: value.start, value_stride: keyStride, output: output.start,
+                                    output_stride: queryStride, heads: heads, key_heads: keyHeads, head_size: size,
+                                    offsets: offsets.baseAddress! + range.lowerBound, sequences: range.count,
+                                    scale: scale,
+                                    softcap: softcap, causal: causal ? 1 : 0, window: window, positions: positions,
+                                    key_bias: keyBias, alibi_slopes: slopes, relative_bias: relative,
+                                    relative_radius: radius)
+                                nk_attention_f32(&arguments, threads)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return output
+    }
+
+    /// The greatest error against float64; infinity if something else was written.
+    func worstError(_ output: Floats) -> Double {
+        var worst = output.guarded ? 0 : Double.infinity
+        for s in 0..<offsets.count - 1 {
+            for head in 0..<heads {
+                let keyHead = head / (heads / keyHeads)
+                for i in offsets[s]..<offsets[s + 1] {
+                    let own = positions?[i] ?? Int32(i - offsets[s])
+                    var scores = [(Int, Double)]()
+                    for j in offsets[s]..<offsets[s + 1] {
+                        let distance = (positions?[j] ?? Int32(j - offsets[s])) - own
+                        if (causal && distance > 0) || (window >= 0 && abs(distance) > window) { continue }
+                        var score = 0.0
+                        for d in 0..<size {
+                            score +=
+                                Double(query[i * queryStride + head * size + d])
+                                * Double(key[j * keyStride + keyHead * size + d])
+                        }
+                        score *= Double(scale)
+                        if softcap > 0 { score = Double(softcap) * tanh(score / Double(softcap)) }
+                        if let keyBias { score += Double(keyBias[j]) }
+                        if let slopes { score -= Double(slopes[head]) * Double(abs(distance)) }
+                        if let relative {
+                            let clamped = min(max(distance, -radius), radius) + radius
+                            score += Double(relative[head * (2 * Int(radius) + 1) + Int(clamped)])
+                        }
+                        scores.append((j, score))
+                    }
+                    let greatest = scores.map(\.1).max()!
+                    let weights = scores.map { exp($0.1 - greatest) }
+                    let total = weights.reduce(0, +)
+                    for d in 0..<size {
+                        var sum = 0.0
+                        for (weight, score) in zip(weights, scores) {
+                            sum += weight * Double(value[score.0 * keyStride + keyHead * size + d])
+                        }
+                        let error = abs(Double(output[i * queryStride + head * size + d]) - sum / total)
+                        worst = error.isNaN ? .infinity : max(worst, error)
+                    }
+                }
+            }
+        }
+        for i in 0..<tokens where output[i * queryStride + heads * size] != Floats.untouched { worst = .infinity }
+        return worst
+    }
+}
+
+extension Optional {
+    func withPointer<Element, Result>(_ body: (UnsafePointer<Element>?) -> Result) -> Result
+    where Wrapped == [Element] {
+        guard let self else { return body(nil) }
+        return self.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+}
+
+extension KernelTests {
+    @Suite struct Attention {
+        @Test(arguments: [1, 5, 32, 64, 80, 128, 256, 300]) func allRules(size: Int) {
+            for choice in 0..<128 where size <= 64 || choice % 5 == 0 {
+                var random = Generator(choice)
+                var item = AttentionCase(
+                    heads: 4, keyHeads: [4, 2, 1][choice % 3], size: size, offsets: [0, 1, 9, 9, 42, 59], seed: choice)
+                item.addBiases(choice, random: &random)
+                forEachInstructionSet { isa in
+                    let error = item.worstError(item.run())
+                    #expect(error < 2e-6, "\(isa) head size \(size), rules \(choice): \(error)")
+                }
+            }
+        }
+
+        /// Several blocks of keys and of queries, odd lengths around the blocks' ends.
+        @Test(arguments: [0, 8, 16, 24, 56, 17, 34, 68, 127]) func longSequences(choice: Int) {
+            for length in [127, 128, 129, 141, 300, 513] {
+                var random = Generator(choice)
+                var item = AttentionCase(heads: 1, keyHeads: 1, size: 20, offsets: [0, 7, 7 + length], seed: length)
+                item.addBiases(choice, random: &random)
+                forEachInstructionSet { isa in
+                    let error = item.worstError(item.run())
+                    #expect(error < 3e-6, "\(isa) length \(length), rules \(choice): \(error)")
+                }
+            }
+        }
+
+        /// Scores far apart: all but a few weights vanish, whichever block the greatest score is in.
+        @Test func greatScores() {
+            for seed in 0..<5 {
+                let item = AttentionCase(heads: 1, keyHeads: 1, size: 16, offsets: [0, 400], seed: seed, range: 12)
+                forEachInstructionSet { isa in
+                    // Scores of up to 1000 are known to 6e-5, and the weights to as much.
+                    #expect(item.worstError(item.run()) < 5e-4, "\(isa)")
+                }
+            }
+        }
+
+        @Test(arguments: [0, 1, 2, 4, 8, 16, 24, 32, 63, 127]) func aloneEqualsInABatch(choice: Int) {
+            var random = Generator(choice)
+            var item = AttentionCase(
+                heads: 3, keyHeads: 1, size: 40, offsets: [0, 5, 150, 150, 163, 464], seed: choice)
+            item.addBiases(choice, random: &random)
+            forEachInstructionSet { isa in
+                let batch = withThreads(1) { item.run() }
+                for threads: Int32 in [2, 5] {
+                    #expect(withThreads(threads) { item.run().bits } == batch.bits, "\(isa) \(threads) threads")
+                }
+                for s in 0..<5 {
+                    let alone = item.run(threads: 1, sequences: s..<s + 1)
+                    for row in item.offsets[s]..<item.offsets[s + 1] {
+                        for column in 0..<item.heads * item.size {
+                            let index = row * item.queryStride + column
+                            if alone[index].bitPattern != batch[index].bitPattern {
+                                Issue.record("\(isa) sequence \(s) row \(row) differs")
+                                return
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test func notANumberStaysInItsSequence() {
+            forEachInstructionSet { _ in
+                let item = AttentionCase(heads: 2, keyHeads: 2, size: 8, offsets: [0, 20, 40], seed: 1)
+                item.query.start[3 * item.queryStride] = .nan
+                item.key.start[25 * item.keyStride] = .nan
+                let output = item.run()
+                for row in 0..<40 {
+                    #expect(output[row * item.queryStride].isNaN == (row == 3 || row >= 20))
+                    #expect(output[row * item.queryStride + 8].isNaN == false)
+                }
+            }
+        }
+
+        @Test func nothingToDo() {
+            let item = AttentionCase(heads: 2, keyHeads: 2, size: 8, offsets: [0, 0, 0], seed: 1)
+            forEachInstructionSet { _ in _ = item.run() }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Basics
+import TestSupport
+import Testing
+
+/// What inspect, submodel and bench report.
+@Suite struct ReportTests {
+    private let bert = Fixtures.path("bert/base")
+
+    private func document(_ arguments: String...) throws -> JSON {
+        let outcome = try Command.run(arguments)
+        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+        return try JSON.parse(outcome.text, name: "output")
+    }
+
+    @Test func inspectTellsSizes() throws {
+        let document = try document("inspect", bert, "--json", "--tensors")
+        #expect(document["family"]?.string == "bert")
+        #expect(document["layers"]?.int == 3 && document["hidden_size"]?.int == 32)
+        #expect(document["ffn_widths"] == [76, 76, 76] && document["heads"] == [4, 4, 4])
+        #expect(document["vocabulary_size"]?.int == 120 && document["maximum_tokens"]?.int == 520)
+        #expect(document["tokenizer_vocabulary"] == .null)
+        let tensors = try #require(document["tensors"]?.array)
+        let embeddings = tensors.first { $0["name"]?.string == "embeddings.word_embeddings.weight" }
+        #expect(embeddings?["shape"] == [120, 32] && embeddings?["bytes"]?.int == 120 * 32 * 4)
+    }
+
+    @Test func inspectTellsHowSentencesAreMade() throws {
+        let path = Fixtures.path("sentence-transformers/dense")
+        let document = try document("inspect", path, "--json")
+        #expect(document["output_dimensions"]?.int == 10 && document["normalizes"]?.bool == true)
+        #expect(document["prompts"]?["query"]?.string == "search query: ")
+        #expect(document["default_prompt_name"]?.string == "document")
+        let text = try Command.run("inspect", path).text
+        #expect(text.contains("dense 24 -> 10") && text.contains("search query: "))
+    }
+
+    @Test(arguments: ["albert", "modernbert", "mpnet", "roberta", "xlm-roberta", "electra", "gte", "nomic_bert"])
+    func inspectReadsEveryFamily(_ family: String) throws {
+        let document = try document("inspect", Fixtures.path("\(family)/base"), "--json")
+        #expect((document["layers"]?.int ?? 0) > 0 && (document["heads"]?.array?.first?.int ?? 0) > 0)
+    }
+
+    @Test func submodelSavesWhatItSays() throws {
+        let folder = try TemporaryFolder()
+        let out = folder.path("small")
+        let report = try document("submodel", bert, out, "--ffn", "0.5", "--layers", "0,2", "--json")
+        #expect(report["kept"]?["ffn_widths"] == [38, 38] && report["kept"]?["layers"] == [0, 2])
+        #expect(report["loads_in_transformers"]?.bool == true)
+        let ids = (1...30).map { String($0) }.joined(separator: ",")
+        let view = try Command.run("embed", bert, "--ids", ids, "--ffn", "0.5", "--layers", "0,2")
+        #expect(try Command.run("embed", out, "--ids", ids).text == view.text)
+
+        let again = try Command.run("submodel", bert, out, "--ffn", "0.25")
+        #expect(again.status == 64 && again.errors.contains("overwrite"))
+        let other = try Command.run("submodel", bert, out, "--ffn", "10,20,30", "--overwrite")
+        #expect(other.status == 0 && other.text.contains("cannot express FFN widths"))
+        #expect(try Command.run("inspect", out, "--json").text.contains("not_in_transformers"))
+        #expect(try folder.names() == ["small"])
+    }
+
+    private func attention(_ tokens: Double) -> Double { 2 * tokens * 4096 + 4 * tokens * tokens * 32 }
+    private func feedForward(_ tokens: Double, width: Double) -> Double { 2 * tokens * 2 * 32 * width }
+
+    @Test func benchCountsOperations() throws {
+        let report = try document(
+            "bench", bert, "--tokens", "16,8", "--batch", "1,2", "--ffn", "1,0.5", "--merge", "0,2", "--repeat", "2",
+            "--json")
+        let results = try #require(report["results"]?.array)
+        #expect(results.count == 16)
+        // For each layer four projections of 32 x 32, all pairs of tokens, an FFN of 76.
+        let whole = 3 * (attention(16) + feedForward(16, width: 76))
+        #expect(results[0]["operations"]?.double == whole)
+        #expect(results[1]["operations"]?.double == 2 * whole)
+        let half = results.first { $0["ffn"]?.string == "0.5" }
+        #expect(half?["operations"]?.double == 3 * (attention(16) + feedForward(16, width: 38)))
+        let merged = results.first { $0["merge"]?.int == 2 }
+        // Attention sees 16, 14 and 12 tokens, the FFN 14, 12 and 10.
+        var expected = attention(16) + attention(14) + attention(12)
+        expected += feedForward(14, width: 76) + feedForward(12, width: 76) + feedForward(10, width: 76)
+        #expect(merged?["operations"]?.double == expected)
+        for result in results {
+            #expect((result["seconds"]?.double ?? 0) > 0 && (result["tokens_per_second"]?.double ?? 0) > 0)
+            #expect(result["samples_seconds"]?.array?.count == 2)
+        }
+    }
+
+    @Test func benchWritesATable() throws {
+        let outcome = try Command.run("bench", bert, "--tokens", "4", "--batch", "1", "--repeat", "1")
+        let table = outcome.lines.filter { $0.hasPrefix("|") }
+        #expect(outcome.status == 0 && table.count == 3)
+        #expect(table.allSatisfy { $0.filter { $0 == "|" }.count == 12 && $0.count == table[0].count })
+        #expect(try Command.run("bench", bert, "--tokens", "521").status == 64)
+    }
+}

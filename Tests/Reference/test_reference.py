@@ -1,0 +1,134 @@
+"""Checks the reference itself: against transformers' goldens, and against properties that merging must have.
+
+    python -m pytest Tests/Reference
+
+needs pytest and NumPy.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from encoder import Encoder, Part, read_safetensors  # noqa: E402
+from tome import Reduction, State, match  # noqa: E402
+
+FIXTURES = Path(__file__).resolve().parent.parent / "Fixtures"
+NAMES = ("bert/base", "mpnet/base", "modernbert/base")
+
+
+def relative_error(actual, expected):
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_encoder_equals_transformers(name):
+    encoder, golden = Encoder(FIXTURES / name), read_safetensors(FIXTURES / name / "golden.safetensors")
+    types = golden.get("token_type_ids")
+    for begin, end in zip(golden["offsets"], golden["offsets"][1:]):
+        run = encoder.run(golden["ids"][begin:end], None if types is None else types[begin:end])
+        length = end - begin
+        for layer, states in enumerate(run.states):
+            key = f"hidden.{layer}.{length}"
+            if key in golden:
+                assert relative_error(states[golden[f"rows.{length}"]], golden[key]) < 2e-6
+        assert relative_error(run.pooled("mean"), golden[f"mean.{length}"]) < 2e-6
+
+
+def brute_force_match(metric, r, protected):
+    """The same rule in loops, with no shared code."""
+    count = len(metric)
+    candidates = []
+    free = [index for index in range(count) if not protected[index]]
+    for source in free:
+        if source % 2:
+            continue
+        best = None
+        for destination in free:
+            if destination % 2 == 0:
+                continue
+            lengths = np.sqrt((metric[source] ** 2).sum() * (metric[destination] ** 2).sum())
+            score = (metric[source] * metric[destination]).sum() / lengths if lengths else 0.0
+            if best is None or score > best[0] + 1e-12:
+                best = (score, destination)
+        if best:
+            candidates.append((-round(best[0], 10), source, best[1]))
+    candidates = sorted(candidates)[:max(0, min(r, len(free) // 2))]
+    return sorted((source, destination) for _, source, destination in candidates)
+
+
+@pytest.mark.parametrize("protect", ("special", "first", "last", "none"))
+def test_matching_equals_brute_force(protect):
+    random = np.random.default_rng(3)
+    for length in range(1, 24):
+        for r in (0, 1, 2, 5, 1000):
+            for metric in (random.normal(size=(length, 5)), np.eye(3)[random.integers(0, 3, length)]):
+                protected = Reduction(protect=protect).protected(length)
+                found = match(metric, r, protected)
+                assert list(zip(found.sources, found.destinations)) == brute_force_match(metric, r, protected)
+
+
+def test_most_that_can_merge():
+    for length in range(1, 40):
+        found = match(np.random.default_rng(length).normal(size=(length, 4)), 10**6, Reduction().protected(length))
+        assert len(found.sources) == max(0, (length - 2) // 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_merging_keeps_what_it_must(name):
+    encoder = Encoder(FIXTURES / name)
+    random = np.random.default_rng(5)
+    for length in (1, 2, 3, 4, 7, 20, 33):
+        ids = random.integers(3, 100, length)
+        run = encoder.run(ids, reduction=Reduction(r=3))
+        for layer, sizes in enumerate(run.sizes):
+            assert sizes.sum() == length and (sizes > 0).all()
+            assert (np.bincount(run.maps[layer], minlength=len(sizes)) == sizes).all()
+            assert run.maps[layer][0] == 0 and run.maps[layer][-1] == len(sizes) - 1
+        assert sizes[0] == 1 and sizes[-1] == 1
+        weighed = (run.states[-1] * run.sizes[-1][:, None]).sum(axis=0) / length
+        assert np.allclose(run.pooled("mean"), weighed, rtol=0, atol=1e-12)
+        plain = encoder.run(ids)
+        assert np.array_equal(encoder.run(ids, reduction=Reduction(r=0)).states[-1], plain.states[-1])
+
+
+def test_proportional_attention_of_twins():
+    """Two tokens with equal keys and values are one token of size two, exactly: attention over twins equals attention over
+    merged ones."""
+    encoder = Encoder(FIXTURES / "bert/base")
+    layer = encoder.layers[0]
+    x = np.random.default_rng(2).normal(size=(6, 32))
+    twins = np.repeat(x, 2, axis=0)
+    merged = State(np.full(6, 2), np.arange(6), np.repeat(np.arange(6), 2), Reduction())
+    apart, _ = encoder._attend(layer, twins, State.initial(12, Reduction()), layer.heads)
+    joined, _ = encoder._attend(layer, x, merged, layer.heads)
+    assert np.allclose(apart[::2], joined, rtol=0, atol=1e-12)
+
+
+def test_schedules():
+    assert Reduction(r=8).counts(100, 4) == [8, 8, 8, 8]
+    assert Reduction(r=8, schedule="decreasing").counts(100, 5) == [16, 12, 8, 4, 0]
+    assert Reduction(r=8, schedule="increasing").counts(100, 5) == [0, 4, 8, 12, 16]
+    assert Reduction(r=3, schedule="decreasing").counts(100, 3) == [6, 3, 0]
+    assert Reduction(r=3, schedule="decreasing").counts(100, 4) == [6, 4, 2, 0]
+    assert Reduction(r=1, schedule="decreasing").counts(100, 12) == [2] + [1] * 5 + [0] * 6
+    assert Reduction(r=5, schedule="decreasing").counts(100, 1) == [5]
+    assert Reduction(r=[4, 2]).counts(100, 3) == [4, 2, 0]
+    assert Reduction(r=[4, 2, 1]).counts(100, 2) == [4, 2]
+    assert Reduction(ratio=0.5).counts(11, 3) == [1, 2, 2]
+    assert Reduction(ratio=1.0).counts(11, 3) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parts(name):
+    encoder = Encoder(FIXTURES / name)
+    ids = np.random.default_rng(9).integers(3, 100, 12)
+    layers = encoder.layers
+    whole = encoder.run(ids)
+    everything = Part(list(range(len(layers))), [len(layer.up[0]) for layer in layers], [layer.heads for layer in layers])
+    assert np.array_equal(encoder.run(ids, part=everything).states[-1], whole.states[-1])
+    half = encoder.run(ids, part=Part(feed_forward_widths=[38] * len(layers)))
+    assert relative_error(half.states[-1], whole.states[-1]) > 1e-3

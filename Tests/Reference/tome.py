@@ -1,0 +1,125 @@
+"""Token merging by bipartite soft matching, in NumPy and float64, written from the published description and formulas.
+
+Source: Bolya et al., "Token Merging: Your ViT But Faster", arXiv 2210.09461 (ICLR 2023): section 3 for the method, with
+proportional attention and schedules. Nestling's convention settles what the paper leaves open:
+
+- A layer merges after its attention sublayer (residual and, in post-norm models, norm included) and before its FFN.
+- The metric of a token is the mean over heads of that layer's keys as they enter the scores (rotated, where positions are
+  rotary), scaled to length 1.
+- Tokens at even positions of the current sequence (0, 2, 4...) are sources, those at odd positions destinations. Protected
+  tokens are neither: by default the first and the last of the sequence.
+- r is clamped to half of the unprotected tokens, rounded down, and to the number of sources if there is a destination.
+- A source's partner is the destination of greatest similarity; of equal ones the first. The r sources of greatest
+  similarity to their partners merge; of equal ones the first. Several may join one destination.
+- A merged token is the mean of its parts weighted by their sizes; sizes add up. The order of the sequence is kept: a merged
+  token stands where its destination stood, and keeps its position for rotary embeddings, windows and relative biases.
+- Attention of later layers adds log(size) to the scores of each key. A pooled vector is that of the unmerged rows: for the
+  mean this weighs each token by its size.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Reduction:
+    """How a model merges. Either `r` (tokens per layer: a number, or one number per layer) or `ratio` (the share of tokens
+    that remains after the last layer)."""
+    r: int | list = 0
+    schedule: str = "constant"  # constant, decreasing (2r to 0), increasing (0 to 2r)
+    ratio: float | None = None
+    protect: str = "special"  # special: first and last; first; last; none
+    proportional_attention: bool = True
+
+    def counts(self, length, layers):
+        """How many tokens each layer is asked to remove from a sequence of `length`; still to be clamped."""
+        if self.ratio is not None:
+            total = length - math.floor(self.ratio * length + 0.5)
+            return [(layer + 1) * total // layers - layer * total // layers for layer in range(layers)]
+        if isinstance(self.r, (list, tuple)):
+            return (list(self.r) + [0] * layers)[:layers]
+        if self.schedule == "constant" or layers == 1:
+            return [self.r] * layers
+        low, high = (2 * self.r, 0) if self.schedule == "decreasing" else (0, 2 * self.r)
+        return [(low * (layers - 1) + layer * (high - low)) // (layers - 1) for layer in range(layers)]
+
+    def protected(self, length):
+        """Which tokens of a sequence neither merge nor are merged into: bool [length]."""
+        mask = np.zeros(length, bool)
+        if self.protect in ("special", "first"):
+            mask[0] = True
+        if self.protect in ("special", "last"):
+            mask[-1] = True
+        return mask
+
+
+@dataclass
+class Match:
+    """The pairs that merge: parallel lists, sources in rising order of position."""
+    sources: np.ndarray
+    destinations: np.ndarray
+    margin: float  # how far the decisions were from falling otherwise
+
+
+def match(metric, r, protected):
+    """Bipartite soft matching.
+
+    metric     [n, d], any lengths; a row of zeros is similar to nothing (0)
+    r          how many sources should merge
+    protected  bool [n]
+    returns    a Match of min(r, what is possible) pairs
+    """
+    count = len(metric)
+    free = ~protected
+    sources = [index for index in range(0, count, 2) if free[index]]
+    destinations = [index for index in range(1, count, 2) if free[index]]
+    r = min(r, int(free.sum()) // 2, len(sources) if destinations else 0)
+    if r <= 0:
+        return Match(np.empty(0, int), np.empty(0, int), math.inf)
+    lengths = np.linalg.norm(metric, axis=1, keepdims=True)
+    unit = np.divide(metric, lengths, out=np.zeros_like(metric), where=lengths > 0)
+    scores = unit[sources] @ unit[destinations].T
+    partners = scores.argmax(axis=1)  # the first of equal ones
+    best = scores[np.arange(len(sources)), partners]
+    order = np.argsort(-best, kind="stable")  # the first of equal ones
+    chosen = np.sort(order[:r])
+    margin = best[order[r - 1]] - best[order[r]] if r < len(sources) else math.inf
+    for source in chosen:
+        others = np.delete(scores[source], partners[source])
+        if len(others):
+            margin = min(margin, best[source] - others.max())
+    return Match(np.array(sources)[chosen], np.array(destinations)[partners[chosen]], float(margin))
+
+
+@dataclass
+class State:
+    """What merging knows of a sequence on its way through the layers."""
+    sizes: np.ndarray  # [n now]
+    positions: np.ndarray  # [n now]: original positions
+    map: np.ndarray  # [n original] -> row now
+    reduction: Reduction
+    margin: float = math.inf
+
+    @staticmethod
+    def initial(length, reduction):
+        """Nothing merged yet."""
+        return State(np.ones(length, int), np.arange(length), np.arange(length), reduction)
+
+    def key_bias(self):
+        """What proportional attention adds to the scores of each key: [n now]."""
+        return np.log(self.sizes) if self.reduction.proportional_attention else np.zeros(len(self.sizes))
+
+    def merge(self, x, metric, r):
+        """Merges r of the tokens x [n, hidden]; returns the fewer rows and the state that belongs to them."""
+        found = match(metric, r, self.reduction.protected(len(x)))
+        into = np.arange(len(x))
+        into[found.sources] = found.destinations
+        survivors = np.flatnonzero(into == np.arange(len(x)))
+        rows = np.searchsorted(survivors, into)  # [n] -> row after the merge
+        sizes = np.bincount(rows, weights=self.sizes).astype(int)
+        merged = np.zeros((len(survivors), x.shape[1]))
+        np.add.at(merged, rows, x * self.sizes[:, None])
+        merged = merged / sizes[:, None]
+        return merged, State(sizes, self.positions[survivors], rows[self.map], self.reduction, found.margin)

@@ -1,0 +1,166 @@
+import Basics
+import Kernels
+import Tensors
+import Testing
+
+/// Packed matrices against the plain sum in float64, over odd sizes, and as prefixes of themselves.
+@Suite struct Float32LinearTests {
+    /// Bytes of a weight matrix, at an odd address.
+    final class Bytes: @unchecked Sendable {
+        let memory: UnsafeMutableRawPointer
+        var start: UnsafeRawPointer { UnsafeRawPointer(memory + 1) }
+
+        init(_ values: [UInt8]) {
+            memory = .allocate(byteCount: values.count + 1, alignment: 64)
+            values.withUnsafeBytes { bytes in
+                if let base = bytes.baseAddress { (memory + 1).copyMemory(from: base, byteCount: bytes.count) }
+            }
+        }
+
+        deinit { memory.deallocate() }
+    }
+
+    /// Numbers that every stored type holds exactly, the same for the same seed.
+    static func numbers(_ count: Int, seed: UInt64) -> [Float] {
+        var state = seed
+        return (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Float(Int(state >> 58) - 32) / 16
+        }
+    }
+
+    static func stored(_ values: [Float], rows: Int, columns: Int, _ type: StoredType) -> StoredMatrix {
+        let bytes: [UInt8] = values.flatMap { value -> [UInt8] in
+            switch type {
+            case .float32: withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+            case .bfloat16: withUnsafeBytes(of: UInt16(value.bitPattern >> 16).littleEndian) { Array($0) }
+            case .float16: withUnsafeBytes(of: half(value).littleEndian) { Array($0) }
+            }
+        }
+        let owner = Bytes(bytes)
+        return StoredMatrix(bytes: owner.start, type: type, rows: rows, columns: columns, owner: owner)
+    }
+
+    /// Half precision of a number that it holds exactly and that is not subnormal there.
+    static func half(_ value: Float) -> UInt16 {
+        if value == 0 { return 0 }
+        let bits = value.bitPattern
+        let exponent = UInt16((bits >> 23) & 0xFF) + 15 - 127
+        return UInt16(bits >> 16) & 0x8000 | exponent << 10 | UInt16(truncatingIfNeeded: bits >> 13) & 0x3FF
+    }
+
+    /// `linear` of `input`, row by row.
+    static func product(_ linear: any Linear, _ input: [Float], rows: Int, threads: Int = 1) -> [Float] {
+        var input = input
+        var output = [Float](repeating: .nan, count: rows * linear.outputs)
+        input.withUnsafeMutableBufferPointer { input in
+            output.withUnsafeMutableBufferPointer { output in
+                guard let x = input.baseAddress, let y = output.baseAddress else { return }
+                Matrix(x, rows: rows, columns: linear.inputs).multiply(
+                    Product(linear, output: Matrix(y, rows: rows, columns: linear.outputs)), threads: threads)
+            }
+        }
+        return output
+    }
+
+    @Test(arguments: [(1, 1), (1, 33), (31, 2), (32, 32), (33, 31), (64, 7), (65, 100)]) func everyPrefix(
+        _ outputs: Int, _ inputs: Int
+    ) throws {
+        let values = Self.numbers(outputs * inputs, seed: 1)
+        let bias = Self.numbers(outputs, seed: 2)
+        for type in [StoredType.float32, .float16, .bfloat16] {
+            let whole = try Float32Linear(
+                packing: Self.stored(values, rows: outputs, columns: inputs, type), bias: Vector(bias))
+            #expect(whole.parameters == outputs * inputs + outputs)
+            for (m, n) in [(outputs, inputs), (1, 1), (outputs, 1), (1, inputs), ((outputs + 1) / 2, (inputs + 1) / 2)]
+            {
+                let part = whole.prefix(outputs: m, inputs: n)
+                #expect(part.outputs == m && part.inputs == n && part.parameters == m * n + m)
+                #expect(part.storageBytes == whole.storageBytes)
+                for rows in [1, 2, 15] {
+                    let input = Self.numbers(rows * n, seed: 3)
+                    let found = Self.product(part, input, rows: rows)
+                    // All numbers are multiples of 1/16 below 2: sums of products are exact in float32.
+                    let expected = (0..<rows).flatMap { row in
+                        (0..<m).map { output in
+                            (0..<n).reduce(bias[output]) { $0 + input[row * n + $1] * values[output * inputs + $1] }
+                        }
+                    }
+                    #expect(found == expected, "\(type) \(m) x \(n), \(rows) rows")
+                    #expect(Self.product(part, input, rows: rows, threads: 2) == found)
+                }
+            }
+        }
+    }
+
+    @Test func prefixesOfPrefixes() throws {
+        let whole = try Float32Linear(
+            packing: Self.stored(Self.numbers(70 * 50, seed: 4), rows: 70, columns: 50, .float32), bias: nil)
+        let input = Self.numbers(3 * 9, seed: 5)
+        let direct = Self.product(whole.prefix(outputs: 35, inputs: 9), input, rows: 3)
+        #expect(
+            Self.product(whole.prefix(outputs: 69, inputs: 33).prefix(outputs: 35, inputs: 9), input, rows: 3) == direct
+        )
+        // A prefix is never more than what there is.
+        let most = whole.prefix(outputs: 35, inputs: 9).prefix(outputs: 100, inputs: 100)
+        #expect(most.outputs == 35 && most.inputs == 9)
+        #expect(whole.parameters == 3500)
+    }
+
+    @Test func epilogues() throws {
+        let (rows, outputs, inputs) = (3, 37, 5)
+        let linear = try Float32Linear(
+            packing: Self.stored(Self.numbers(outputs * inputs, seed: 6), rows: outputs, columns: inputs, .float32),
+            bias: nil)
+        let input = Self.numbers(rows * inputs, seed: 7)
+        let plain = Self.product(linear, input, rows: rows)
+        var (x, gate, stream) = (input, Self.numbers(rows * outputs, seed: 8), Self.numbers(rows * outputs, seed: 9))
+        let expected = zip(zip(plain, gate), stream).map { $1 + $0.1 * max($0.0, 0) }
+        let (gateBefore, inputBefore) = (gate, x)
+        x.withUnsafeMutableBufferPointer { x in
+            gate.withUnsafeMutableBufferPointer { gate in
+                stream.withUnsafeMutableBufferPointer { stream in
+                    guard let x = x.baseAddress, let gate = gate.baseAddress, let stream = stream.baseAddress else {
+                        return
+                    }
+                    let target = Matrix(stream, rows: rows, columns: outputs)
+                    Matrix(x, rows: rows, columns: inputs).multiply(
+                        Product(
+                            linear, activation: .relu, multiplier: Matrix(gate, rows: rows, columns: outputs),
+                            residual: target, output: target), threads: 1)
+                }
+            }
+        }
+        #expect(stream == expected)
+        #expect(gate == gateBefore && x == inputBefore)
+    }
+
+    @Test func severalInOneGo() throws {
+        let linears = try [3, 32, 50].map { outputs in
+            try Float32Linear(
+                packing: Self.stored(
+                    Self.numbers(outputs * 8, seed: UInt64(outputs)), rows: outputs, columns: 8, .float32),
+                bias: nil)
+        }
+        var input = Self.numbers(4 * 8, seed: 10)
+        let expected = linears.map { Self.product($0, input, rows: 4) }
+        let columns = linears.reduce(0) { $0 + $1.outputs }
+        var outputs = [Float](repeating: .nan, count: 4 * columns)
+        input.withUnsafeMutableBufferPointer { input in
+            outputs.withUnsafeMutableBufferPointer { outputs in
+                guard let x = input.baseAddress, let y = outputs.baseAddress else { return }
+                // Side by side in each row.
+                var first = 0
+                let products = linears.map { linear in
+                    defer { first += linear.outputs }
+                    return Product(linear, output: Matrix(y + first, rows: 4, columns: linear.outputs, stride: columns))
+                }
+                Matrix(x, rows: 4, columns: 8).multiply(products, threads: 2)
+            }
+        }
+        let rows = (0..<4).flatMap { row in
+            zip(linears, expected).flatMap { $1[row * $0.outputs..<(row + 1) * $0.outputs] }
+        }
+        #expect(outputs == rows)
+    }
+}

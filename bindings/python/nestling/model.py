@@ -1,0 +1,869 @@
+"""Models: loading, running, cutting, saving."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import numbers
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NoReturn, Optional, Union, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _ffi
+from ._arrays import Inputs, as_count, encode_path, encode_utf8
+from ._handles import Handle, own_model, read_json
+from ._library import library
+from ._loaded import LoadedModel, ModelInfo
+from ._progress import ProgressFunction, Reporter
+from .errors import InvalidArgumentError, UnsupportedError
+from .reduction import Reduction
+from .session import Floats, Head, Pooling, Session, SessionPool, session_options
+from .similarity import SimilarityName, similarity
+from .tokenizer import Tokenizer
+
+Path = Union[str, "os.PathLike[str]"]
+DType = Literal["float32"]
+#: Texts or sequences of token ids: one (str, flat list or 1-D array of int), or many.
+Single = Union[str, "Sequence[int]"]
+Batch = Union["Sequence[str]", "Sequence[Sequence[int]]", "Sequence[npt.NDArray[np.integer[Any]]]"]
+#: Of a submodel: a ratio, an exact width, or one of either for each kept layer.
+Widths = Union[float, int, "Sequence[Union[float, int]]"]
+
+
+def load(
+    path: Path,
+    *,
+    dtype: DType = "float32",
+    map_weights: bool = True,
+    show_progress_bar: Optional[bool] = False,
+    progress: Optional[ProgressFunction] = None,
+) -> Model:
+    """Loads a checkpoint directory as Hugging Face transformers or sentence-transformers writes it.
+
+    Nothing is downloaded and nothing in the files is executed; they may come from anyone.
+
+    Parameters
+    ----------
+    path
+        The directory with ``config.json`` and ``model.safetensors`` (or its shards), and what else belongs to it.
+    dtype
+        How weights are stored and multiplied. This version has "float32".
+    map_weights
+        Map the files into memory (default); False reads them, so that others may truncate them meanwhile.
+    show_progress_bar
+        True: on stderr. None: if the ``nestling`` logger's level is INFO or DEBUG and stderr is a terminal.
+    progress
+        Called with (stage, done, total); returning False, or raising, cancels.
+
+    Raises
+    ------
+    NotFoundError, InputOutputError, CorruptError, UnsupportedError, OutOfMemoryError
+        With a message that names the file, tensor or key.
+    CancelledError
+        If `progress` returned False.
+    """
+    encoded = encode_path(path)
+
+    def open_model(options: Any, opened: Any) -> None:
+        library.nestling_model_open(encoded, options, opened)
+
+    return _open(open_model, dtype, map_weights, show_progress_bar, progress, keep=None)
+
+
+def load_bytes(
+    files: Mapping[str, Any],
+    *,
+    dtype: DType = "float32",
+    show_progress_bar: Optional[bool] = False,
+    progress: Optional[ProgressFunction] = None,
+) -> Model:
+    """Loads a checkpoint whose files lie in memory.
+
+    Parameters
+    ----------
+    files
+        Contents by name as in the directory, for example ``{"config.json": ..., "model.safetensors": ...,
+        "1_Pooling/config.json": ...}``. Contents are bytes or anything with a contiguous buffer (bytearray,
+        memoryview, mmap, uint8 array). They are not copied: the model, and all derived from it, keep them alive, and
+        they must not change meanwhile.
+    dtype, show_progress_bar, progress
+        As in `load`.
+
+    Raises
+    ------
+    As `load`.
+    """
+    contents = [np.frombuffer(data, dtype=np.uint8) for data in files.values()]
+    array = (_ffi.File * len(contents))()
+    for entry, name, content in zip(array, files, contents):
+        entry.name = _file_name(name)
+        entry.data = content.ctypes.data
+        entry.size = content.size
+
+    def open_model(options: Any, opened: Any) -> None:
+        library.nestling_model_open_memory(array, len(array), options, opened)
+
+    return _open(open_model, dtype, True, show_progress_bar, progress, keep=contents)
+
+
+def check(path: Path, *, values: bool = False) -> dict[str, Any]:
+    """Checks a checkpoint directory without loading its weights.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    values
+        Also read every weight and check that it is finite.
+
+    Returns
+    -------
+    dict
+        ``{"valid": bool, "problems": [...], "family": ..., "tensors": ..., "parameters": ...}``
+
+    Raises
+    ------
+    NotFoundError, InputOutputError
+        If the check could not be made. A checkpoint with problems is no error.
+    """
+    encoded = encode_path(path)
+    report: dict[str, Any] = read_json(
+        lambda buffer, count: library.nestling_check(encoded, int(bool(values)), buffer, count), guess=65536
+    )
+    return report
+
+
+class Model:
+    """Architecture and weights, or a nested part of them. Made by `load`, `load_bytes` and `Model.submodel`.
+
+    A model is immutable, and any number of Python threads may use one at once: each call borrows a session (workspace
+    memory) from the model's pool, and calls release the GIL. After ``os.fork()`` the child may use it too.
+
+    The result for a sequence does not depend on what else is in the batch, on threads, or on how work was divided: on
+    machines with the same instruction set it is the same bit for bit.
+
+    Wherever texts are taken, token ids are taken as well: a str, or a flat list or 1-D array of integers, is one
+    sequence; a list of them, or a 2-D integer array, is a batch. A result for one sequence comes without the batch
+    dimension. Models are context managers; leaving the block closes them.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._loaded_or_none: Optional[LoadedModel] = loaded
+        self._sessions = SessionPool(loaded)
+
+    # Lifetime
+
+    @property
+    def _loaded(self) -> LoadedModel:
+        if self._loaded_or_none is None:
+            raise InvalidArgumentError("the model is closed")
+        return self._loaded_or_none
+
+    def close(self) -> None:
+        """Gives the model's memory back.
+
+        Calls in progress in other threads finish undisturbed, and submodels stay usable: the memory goes with the last
+        of them. Closing twice does nothing.
+        """
+        self._loaded_or_none = None
+        self._sessions.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Model cannot be pickled: load it in each process (mapped files are shared between them)")
+
+    def __repr__(self) -> str:
+        if self._loaded_or_none is None:
+            return "<nestling.Model, closed>"
+        info = self.info
+        size = f"{info.parameters / 1e6:.1f} M" if info.parameters >= 1e6 else str(info.parameters)
+        return (
+            f"<nestling.Model: {info.layers} layers, hidden size {info.hidden_size}, {size} parameters, {self.dtype}>"
+        )
+
+    # What it is
+
+    @property
+    def info(self) -> ModelInfo:
+        """All sizes at once."""
+        return self._loaded.info
+
+    @property
+    def dtype(self) -> str:
+        """How weights are stored and multiplied."""
+        return self._loaded.dtype
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks."""
+        return self.info.layers
+
+    @property
+    def hidden_size(self) -> int:
+        """Elements of one token's hidden state."""
+        return self.info.hidden_size
+
+    @property
+    def output_dimensions(self) -> int:
+        """Elements of one sequence vector."""
+        return self.info.output_dimensions
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Token ids are 0 ..< vocabulary_size."""
+        return self.info.vocabulary_size
+
+    @property
+    def maximum_tokens(self) -> Optional[int]:
+        """The longest sequence that the positions allow; None: unlimited."""
+        return self.info.maximum_tokens
+
+    @property
+    def text_tokens(self) -> Optional[int]:
+        """Texts are cut to this many tokens, special ones included; None: they are not cut."""
+        return self.info.text_tokens
+
+    @property
+    def labels(self) -> int:
+        """Scores per row of the default head."""
+        return self.info.labels
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The heads that the checkpoint carries, as `logits` names them."""
+        return self.info.heads
+
+    @property
+    def default_head(self) -> Optional[str]:
+        """The head that the checkpoint's config names."""
+        return self.info.default_head
+
+    @property
+    def parameters(self) -> int:
+        """Weights that this model uses."""
+        return self.info.parameters
+
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of the weights, shared with all models derived from the same one."""
+        return self.info.weight_bytes
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The checkpoint's tokenizer. Raises NotFoundError if it has none."""
+        return self._loaded.tokenizer
+
+    def describe(self) -> dict[str, Any]:
+        """Returns family, sizes, widths and heads per layer, pooling, prompts, heads and labels, as a new dict."""
+        return self._loaded.describe()
+
+    # Running it
+
+    def encode(
+        self,
+        inputs: Any,
+        *,
+        prompt_name: Optional[str] = None,
+        prompt: Optional[str] = None,
+        batch_size: Optional[int] = None,
+        show_progress_bar: Optional[bool] = None,
+        normalize_embeddings: Union[bool, Literal["never"]] = False,
+        truncate_dim: Optional[int] = None,
+        pooling: Pooling = "default",
+        reduction: Optional[Reduction] = None,
+        token_type_ids: Any = None,
+        progress: Optional[ProgressFunction] = None,
+    ) -> Floats:
+        """Returns sequence vectors.
+
+        Parameters
+        ----------
+        inputs
+            A str, a list of str, or token ids (special tokens included). Texts are cut to `text_tokens`.
+        prompt_name
+            One of the checkpoint's prompts, put before each text.
+        prompt
+            A prompt itself; it wins over `prompt_name`. "" means none. With neither, the checkpoint's default prompt
+            is used, if it has one.
+        batch_size
+            Accepted for habit's sake: the whole batch goes to the library in one call, which runs it in slices of
+            bounded size without padding. Neither results nor memory depend on it.
+        show_progress_bar
+            True: on stderr (with tqdm where installed). None: if the ``nestling`` logger's level is INFO or DEBUG and
+            stderr is a terminal.
+        normalize_embeddings
+            True: scale vectors to length 1. False, as in sentence-transformers: add nothing to what the checkpoint
+            does, which may itself normalize. "never": not even that.
+        truncate_dim
+            Keep only the leading dimensions, before normalizing (Matryoshka Representation Learning, Kusupati et al.,
+            arXiv 2205.13147). More than there are means all.
+        pooling
+            How token vectors become a sequence vector: "default" (as the checkpoint says), "cls", "mean", "max",
+            "last", "weighted_mean", "mean_sqrt_length".
+        reduction
+            How tokens are merged while the model runs, for example ``nestling.ToMe(r=8)``.
+        token_type_ids
+            Like the token ids, of the same lengths. Not for texts.
+        progress
+            Called with (stage, sequences done, sequences); returning False, or raising, cancels.
+
+        Returns
+        -------
+        float32 [n, dimensions], or float32 [dimensions] for a single input
+
+        Raises
+        ------
+        InvalidArgumentError
+            Names the sequence and the position of a token id that is out of range, an empty sequence, a lone
+            surrogate...
+        NotFoundError
+            For texts, if the checkpoint has no tokenizer.
+        CancelledError
+            If `progress` returned False. KeyboardInterrupt and what `progress` raises come through as they are.
+        """
+        with self._sessions.borrow() as session:
+            return session.encode(
+                inputs,
+                prompt_name=prompt_name,
+                prompt=prompt,
+                batch_size=batch_size,
+                show_progress_bar=show_progress_bar,
+                normalize_embeddings=normalize_embeddings,
+                truncate_dim=truncate_dim,
+                pooling=pooling,
+                reduction=reduction,
+                token_type_ids=token_type_ids,
+                progress=progress,
+            )
+
+    def encode_query(
+        self,
+        inputs: Any,
+        *,
+        batch_size: Optional[int] = None,
+        show_progress_bar: Optional[bool] = None,
+        normalize_embeddings: Union[bool, Literal["never"]] = False,
+        truncate_dim: Optional[int] = None,
+        reduction: Optional[Reduction] = None,
+    ) -> Floats:
+        """Returns vectors of search queries: `encode` with the checkpoint's prompt "query", or none if it has none."""
+        batch = Inputs.of(inputs)
+        return self.encode(
+            batch,
+            prompt=self._prompt(("query",), batch),
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+            normalize_embeddings=normalize_embeddings,
+            truncate_dim=truncate_dim,
+            reduction=reduction,
+        )
+
+    def encode_document(
+        self,
+        inputs: Any,
+        *,
+        batch_size: Optional[int] = None,
+        show_progress_bar: Optional[bool] = None,
+        normalize_embeddings: Union[bool, Literal["never"]] = False,
+        truncate_dim: Optional[int] = None,
+        reduction: Optional[Reduction] = None,
+    ) -> Floats:
+        """Returns vectors of documents to be searched: `encode` with the checkpoint's prompt "document", else
+        "passage", else "corpus", or none if it has none of them."""
+        batch = Inputs.of(inputs)
+        return self.encode(
+            batch,
+            prompt=self._prompt(("document", "passage", "corpus"), batch),
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+            normalize_embeddings=normalize_embeddings,
+            truncate_dim=truncate_dim,
+            reduction=reduction,
+        )
+
+    def _prompt(self, names: Iterable[str], batch: Inputs) -> Optional[str]:
+        """Returns the first of the named prompts; "" if there is none. Token ids take no prompt: None."""
+        if batch.tokens is not None:
+            return None
+        prompts = self.describe().get("prompts") or {}
+        return next((prompts[name] for name in names if name in prompts), "")
+
+    @overload
+    def hidden_states(  # type: ignore[overload-overlap]
+        self,
+        inputs: Single,
+        *,
+        layer: Optional[int] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        token_type_ids: Any = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> Floats: ...
+
+    @overload
+    def hidden_states(
+        self,
+        inputs: Batch,
+        *,
+        layer: Optional[int] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        token_type_ids: Any = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> list[Floats]: ...
+
+    @overload
+    def hidden_states(
+        self,
+        inputs: npt.NDArray[Any],
+        *,
+        layer: Optional[int] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        token_type_ids: Any = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> Any: ...
+
+    def hidden_states(
+        self,
+        inputs: Any,
+        *,
+        layer: Optional[int] = None,
+        reduction: Optional[Reduction] = None,
+        unmerge: bool = False,
+        token_type_ids: Any = None,
+        show_progress_bar: Optional[bool] = None,
+        progress: Optional[ProgressFunction] = None,
+    ) -> Union[Floats, list[Floats]]:
+        """Returns the hidden states of every token.
+
+        Parameters
+        ----------
+        inputs
+            Token ids (special tokens included) or texts.
+        layer
+            Counted as Hugging Face counts ``hidden_states``: 0 is the output of the embeddings, k the output of block
+            k, and negative numbers count from the end. None: the last, with the final norm if the model has one.
+        reduction
+            How tokens are merged while the model runs; a sequence then has fewer rows than tokens.
+        unmerge
+            Give every original token the row of the token it was merged into, so that lengths are as without reduction.
+        token_type_ids
+            Like the token ids, of the same lengths.
+        show_progress_bar, progress
+            As in `encode`.
+
+        Returns
+        -------
+        list of float32 [length, hidden_size], or float32 [length, hidden_size] for a single input
+            The arrays of a list are views of one array.
+        """
+        with self._sessions.borrow() as session:
+            return session.hidden_states(
+                inputs,
+                layer=layer,
+                reduction=reduction,
+                unmerge=unmerge,
+                token_type_ids=token_type_ids,
+                show_progress_bar=show_progress_bar,
+                progress=progress,
+            )
+
+    @overload
+    def logits(  # type: ignore[overload-overlap]
+        self,
+        inputs: Single,
+        *,
+        head: Optional[Head] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        token_type_ids: Any = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> Floats: ...
+
+    @overload
+    def logits(
+        self,
+        inputs: Batch,
+        *,
+        head: Optional[Head] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        token_type_ids: Any = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> list[Floats]: ...
+
+    @overload
+    def logits(
+        self,
+        inputs: npt.NDArray[Any],
+        *,
+        head: Optional[Head] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        token_type_ids: Any = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> Any: ...
+
+    def logits(
+        self,
+        inputs: Any,
+        *,
+        head: Optional[Head] = None,
+        reduction: Optional[Reduction] = None,
+        unmerge: bool = False,
+        token_type_ids: Any = None,
+        show_progress_bar: Optional[bool] = None,
+        progress: Optional[ProgressFunction] = None,
+    ) -> Union[Floats, list[Floats]]:
+        """Returns the scores of a head.
+
+        Parameters
+        ----------
+        inputs
+            Token ids (special tokens included) or texts.
+        head
+            "masked_lm", "sequence_classification", "token_classification", "question_answering" or "replaced_token";
+            None: the one that the checkpoint's config names, or the only one that it carries.
+        reduction, unmerge, token_type_ids, show_progress_bar, progress
+            As in `hidden_states`.
+
+        Returns
+        -------
+        list of float32 arrays, or one array for a single input
+            [labels] for sequence classification; [length, scores] for the others, where scores is the vocabulary
+            size (masked LM), the number of labels (token classification), 2 (question answering: the answer starts
+            here, ends here) or 1 (replaced token).
+
+        Raises
+        ------
+        NotFoundError
+            If the checkpoint does not carry the head.
+        """
+        with self._sessions.borrow() as session:
+            return session.logits(
+                inputs,
+                head=head,
+                reduction=reduction,
+                unmerge=unmerge,
+                token_type_ids=token_type_ids,
+                show_progress_bar=show_progress_bar,
+                progress=progress,
+            )
+
+    def token_map(
+        self,
+        inputs: Any,
+        *,
+        reduction: Optional[Reduction],
+        layer: Optional[int] = None,
+        token_type_ids: Any = None,
+    ) -> Any:
+        """Runs the model and tells where each original token went.
+
+        For states and maps of one run, or maps of several layers, use `session`.
+
+        Parameters
+        ----------
+        inputs
+            Token ids or texts.
+        reduction
+            How tokens are merged.
+        layer
+            After which layer, 1 for the first. None: after the last one.
+
+        Returns
+        -------
+        list of int32 [length], or int32 [length] for a single input
+            Entry i is the row of the token that original token i is part of.
+        """
+        batch = Inputs.of(inputs)
+        if batch.count == 0:
+            return []
+        with self.session() as session:
+            session.hidden_states(batch, reduction=reduction, token_type_ids=token_type_ids)
+            return session.token_map(layer)
+
+    @overload
+    def tokenize(self, texts: str, *, add_special_tokens: bool = ...) -> list[int]: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def tokenize(self, texts: Iterable[str], *, add_special_tokens: bool = ...) -> list[list[int]]: ...
+
+    def tokenize(
+        self, texts: Union[str, Iterable[str]], *, add_special_tokens: bool = True
+    ) -> Union[list[int], list[list[int]]]:
+        """Returns the token ids that `encode` would use, without prompt, cut to `text_tokens`.
+
+        Returns
+        -------
+        list of list of int, or list of int for a single str
+
+        Raises
+        ------
+        NotFoundError
+            If the checkpoint has no tokenizer.
+        """
+        tokenizer = self.tokenizer
+        limit = self.text_tokens
+        if isinstance(texts, str):
+            ids: list[int] = tokenizer.encode_ids(
+                texts, add_special_tokens=add_special_tokens, max_length=limit
+            ).tolist()
+            return ids
+        return [
+            tokenizer.encode_ids(text, add_special_tokens=add_special_tokens, max_length=limit).tolist()
+            for text in texts
+        ]
+
+    def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike, *, function: SimilarityName = "cosine") -> Floats:
+        """Compares all vectors of `a` with all of `b`.
+
+        Parameters
+        ----------
+        a, b
+            [n, dimensions] and [m, dimensions]; one vector [dimensions] counts as a batch of one.
+        function
+            "cosine", "dot", or the negative distances "euclidean" and "manhattan".
+
+        Returns
+        -------
+        float32 [n, m]
+            Higher is more similar.
+        """
+        return similarity(a, b, function)
+
+    def session(
+        self,
+        *,
+        slice_tokens: Optional[int] = None,
+        memory_limit: Optional[int] = None,
+        thread_count: Optional[int] = None,
+    ) -> Session:
+        """Makes a session of one's own, for one thread at a time.
+
+        Parameters
+        ----------
+        slice_tokens
+            A batch is run in slices of at most this many tokens. None: 4096. It bounds memory and changes no result.
+        memory_limit
+            Bytes that the workspace may take; runs that need more raise OutOfMemoryError. None: no limit.
+        thread_count
+            Threads that calls of this session may use. None: `get_thread_count()` at the time of the call.
+        """
+        return Session(self._loaded, slice_tokens=slice_tokens, memory_limit=memory_limit, thread_count=thread_count)
+
+    def estimate(
+        self,
+        tokens: Optional[int] = None,
+        *,
+        slice_tokens: Optional[int] = None,
+        memory_limit: Optional[int] = None,
+        thread_count: Optional[int] = None,
+    ) -> int:
+        """Returns how many bytes of workspace a session needs, without taking them.
+
+        Parameters
+        ----------
+        tokens
+            Of the longest slice; None: a full slice.
+        slice_tokens, memory_limit, thread_count
+            As in `session`.
+        """
+        options = session_options(slice_tokens, memory_limit, thread_count)
+        number = 0 if tokens is None else min(as_count(tokens, "tokens"), 2**32 - 1)
+        needed = ctypes.c_uint64()
+        library.nestling_session_estimate(self._loaded.handle, ctypes.byref(options), number, ctypes.byref(needed))
+        return needed.value
+
+    # Cutting and saving it
+
+    def submodel(
+        self,
+        *,
+        ffn: Optional[Widths] = None,
+        heads: Optional[Widths] = None,
+        layers: Optional[Sequence[int]] = None,
+        output_dim: Optional[int] = None,
+    ) -> Model:
+        """Derives a nested part of this model that shares its weights and copies none of them.
+
+        It takes microseconds, and any number may be alive and in use at once (MatFormer, Devvrit et al., arXiv
+        2310.07707; for output dimensions Matryoshka, Kusupati et al., arXiv 2205.13147). All widths are prefixes: the
+        first neurons, the first heads, the first dimensions.
+
+        Parameters
+        ----------
+        ffn
+            What each kept layer keeps of its FFN: a float is a ratio, 0 < ratio <= 1, rounded to the nearest width,
+            at least 1; an int is an exact width (so 1.0 is all of it, and 1 is one neuron); a list has one of either
+            for each kept layer. None: all.
+        heads
+            The same for attention heads.
+        layers
+            Indices of the layers to keep, rising, 0 for the first. None: all.
+        output_dim
+            Leading dimensions of sequence vectors. None: all.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Names the field and the layer.
+
+        Examples
+        --------
+        >>> half = model.submodel(ffn=0.5)                                     # doctest: +SKIP
+        >>> small = model.submodel(layers=[0, 2, 4], ffn=[512, 0.25, 1.0], output_dim=128)   # doctest: +SKIP
+        """
+        loaded = self._loaded
+        spec = _ffi.SubmodelSpec()
+        kept: Optional[list[int]] = None
+        if layers is not None:
+            kept = [_whole(index, "layers") for index in layers]
+            if not kept:
+                raise InvalidArgumentError("layers is empty: a submodel keeps at least one layer")
+            spec.layers, spec.layer_count = _int32s(kept, "layers"), len(kept)
+        if output_dim is not None:
+            spec.output_dimensions = min(as_count(output_dim, "output_dim"), 2**32 - 1)
+        if ffn is not None:
+            spec.ffn_ratio, widths = self._widths(ffn, "ffn", "ffn_widths", kept)
+            if widths is not None:
+                spec.ffn_widths, spec.ffn_width_count = _int32s(widths, "ffn"), len(widths)
+        if heads is not None:
+            spec.head_ratio, widths = self._widths(heads, "heads", "heads", kept)
+            if widths is not None:
+                spec.heads, spec.head_count = _int32s(widths, "heads"), len(widths)
+        derived = ctypes.POINTER(_ffi.ModelHandle)()
+        library.nestling_model_derive(loaded.handle, ctypes.byref(spec), ctypes.byref(derived))
+        return Model(LoadedModel(own_model(derived, keep=loaded.handle.keep), loaded.dtype))
+
+    def _widths(
+        self, given: Widths, what: str, key: str, kept: Optional[list[int]]
+    ) -> tuple[float, Optional[list[int]]]:
+        """Returns (ratio, None) or (0, exact widths)."""
+        if isinstance(given, numbers.Integral) and not isinstance(given, bool):
+            return 0.0, [int(given)]
+        if isinstance(given, numbers.Real) and not isinstance(given, bool):
+            return _ratio(given, what), None
+        if isinstance(given, (str, bool)) or not isinstance(given, Iterable):
+            raise TypeError(f"{what} must be a ratio (float), a width (int), or a list of them, not {given!r}")
+        entries: list[Any] = list(given)
+        indices = list(range(self.layers)) if kept is None else kept
+        if len(entries) != len(indices):
+            raise InvalidArgumentError(f"{what} has {len(entries)} entries for {len(indices)} kept layers")
+        full: Optional[Sequence[int]] = None
+        widths = []
+        for index, entry in zip(indices, entries):
+            if isinstance(entry, numbers.Integral) and not isinstance(entry, bool):
+                widths.append(int(entry))
+            elif isinstance(entry, numbers.Real) and not isinstance(entry, bool):
+                ratio = _ratio(entry, f"{what} of layer {index}")
+                if full is None:
+                    full = self.describe()[key]
+                if not 0 <= index < len(full):
+                    raise InvalidArgumentError(f"layers: {index} is not one of the {self.layers} layers")
+                widths.append(max(1, math.floor(ratio * full[index] + 0.5)))
+            else:
+                raise TypeError(f"{what} of layer {index} must be a ratio (float) or a width (int), not {entry!r}")
+        return 0.0, widths
+
+    def save(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        show_progress_bar: Optional[bool] = False,
+        progress: Optional[ProgressFunction] = None,
+    ) -> None:
+        """Saves the model or submodel as an ordinary checkpoint directory, tokenizer and settings included.
+
+        What transformers can express (one FFN width, fewer layers) loads there and gives the same hidden states. What
+        it cannot is written to ``nestling.json``, which names each such property under "not_in_transformers".
+
+        Parameters
+        ----------
+        path
+            Created if missing; its parent must exist.
+        overwrite
+            Replace a checkpoint that lies there; otherwise it is refused.
+        show_progress_bar, progress
+            As in `load`.
+
+        Raises
+        ------
+        InvalidArgumentError, InputOutputError, UnsupportedError, OutOfMemoryError, CancelledError
+            On failure nothing usable is left under the final file names.
+        """
+        options = _ffi.SaveOptions(overwrite=1 if overwrite else 0)
+        reporter = Reporter("save", show_progress_bar=show_progress_bar, progress=progress)
+        reporter.install(options)
+        reporter.call(library.nestling_model_save, self._loaded.handle, encode_path(path), ctypes.byref(options))
+
+
+def _open(
+    open_model: Any,
+    dtype: str,
+    map_weights: bool,
+    show_progress_bar: Optional[bool],
+    progress: Optional[ProgressFunction],
+    keep: Any,
+) -> Model:
+    number = _ffi.DTYPES.get(dtype) if isinstance(dtype, str) else None
+    if number is None:
+        raise UnsupportedError(f"dtype must be 'float32' in this version, not {dtype!r}")
+    options = _ffi.OpenOptions(dtype=number, map_weights=1 if map_weights else -1)
+    reporter = Reporter("load", show_progress_bar=show_progress_bar, progress=progress)
+    reporter.install(options)
+    opened = ctypes.POINTER(_ffi.ModelHandle)()
+    handle: Optional[Handle] = None
+    try:
+        reporter.call(open_model, ctypes.byref(options), ctypes.byref(opened))
+    finally:  # an interrupt that came last may leave an opened model behind
+        if opened:
+            handle = own_model(opened, keep)
+    assert handle is not None
+    return Model(LoadedModel(handle, "float32" if dtype == "default" else dtype))
+
+
+def _file_name(name: str) -> bytes:
+    if not isinstance(name, str):
+        raise TypeError(f"file names must be str, not {type(name).__name__}")
+    data = encode_utf8(name, "file name")
+    if b"\0" in data:
+        raise InvalidArgumentError("a file name holds a NUL character")
+    return data
+
+
+def _whole(value: Any, what: str) -> int:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"{what} must be integers, not {value!r}")
+    return int(value)
+
+
+def _ratio(value: Any, what: str) -> float:
+    ratio = float(value)
+    if not 0 < ratio <= 1:
+        raise InvalidArgumentError(f"{what}: a ratio (float) must be greater than 0 and at most 1, not {ratio:g}")
+    return ratio
+
+
+def _int32s(values: Sequence[int], what: str) -> Any:
+    """Returns a ctypes array; a structure to whose pointer field it is assigned keeps it alive."""
+    for value in values:
+        if not -(2**31) <= value < 2**31:
+            raise InvalidArgumentError(f"{what}: {value} is no 32-bit integer")
+    return (ctypes.c_int32 * len(values))(*values)

@@ -1,0 +1,139 @@
+"""Token merging, against the NumPy reference of Tests/Reference."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+from support import read_safetensors, relative_error, split
+
+import nestling
+from nestling.reduction import to_json
+
+TOLERANCE = 1e-4
+
+
+def test_json() -> None:
+    assert to_json(None) is None
+    assert to_json('{"as": "is"}') == '{"as": "is"}'
+    assert json.loads(to_json(nestling.ToMe(r=8)) or "") == {"method": "tome", "r": 8}
+    assert json.loads(to_json(nestling.ToMe(r=range(3))) or "")["r"] == [0, 1, 2]
+    assert json.loads(to_json(nestling.ToMe(r=np.array([2, 1]))) or "")["r"] == [2, 1]  # type: ignore[arg-type]
+    full = nestling.ToMe(ratio=0.5, schedule="decreasing", protect="none", proportional_attention=False)
+    assert json.loads(to_json(full) or "") == {
+        "method": "tome",
+        "ratio": 0.5,
+        "schedule": "decreasing",
+        "protect": "none",
+        "proportional_attention": False,
+    }
+
+
+@pytest.mark.parametrize("wrong", [3, ["r"], object()])
+def test_wrong_types(wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        to_json(wrong)
+
+
+def test_not_a_number() -> None:
+    with pytest.raises(nestling.InvalidArgumentError):
+        to_json(nestling.ToMe(ratio=float("nan")))
+
+
+@pytest.mark.parametrize("family", ["bert", "mpnet", "modernbert"])
+def test_states_maps_and_vectors_are_those_of_the_reference(fixtures: pathlib.Path, family: str) -> None:
+    path = fixtures / family / "base"
+    golden = read_safetensors(path / "tome.safetensors")
+    sequences = split(golden["ids"], golden["offsets"])
+    model = nestling.load(path)
+    types = split(golden["token_type_ids"], golden["offsets"]) if model.info.token_types > 1 else None
+    for name, case in json.loads((path / "tome.json").read_text()).items():
+        chosen = [sequences[index] for index in case["sequences"]]
+        kinds = None if types is None else [types[index] for index in case["sequences"]]
+        with model.session() as session:
+            states = session.hidden_states(chosen, reduction=case["reduction"], token_type_ids=kinds)
+            maps = session.token_map()
+        assert [len(rows) for rows in states] == np.diff(golden[f"{name}.offsets"]).tolist(), name
+        assert relative_error(np.concatenate(states), golden[f"{name}.states"]) <= TOLERANCE, name
+        assert np.array_equal(np.concatenate(maps), golden[f"{name}.map"]), name
+        assert [len(row) for row in maps] == [len(ids) for ids in chosen], name
+
+        unmerged = model.hidden_states(chosen, reduction=case["reduction"], unmerge=True, token_type_ids=kinds)
+        for rows, merged, row in zip(unmerged, states, maps):
+            assert np.array_equal(rows, merged[row]), name
+
+        vectors = model.encode(chosen, reduction=case["reduction"], token_type_ids=kinds, pooling="mean")
+        assert relative_error(vectors, golden[f"{name}.pooled.mean"]) <= TOLERANCE, name
+
+
+def test_maps_of_every_layer(fixtures: pathlib.Path) -> None:
+    path = fixtures / "bert" / "base"
+    golden = read_safetensors(path / "tome.safetensors")
+    case = json.loads((path / "tome.json").read_text())["r2"]
+    chosen = [split(golden["ids"], golden["offsets"])[index] for index in case["sequences"]]
+    kinds = [split(golden["token_type_ids"], golden["offsets"])[index] for index in case["sequences"]]
+    model = nestling.load(path)
+    for layer in (1, 2):
+        maps = model.token_map(chosen, reduction=nestling.ToMe(r=2), layer=layer, token_type_ids=kinds)
+        assert np.array_equal(np.concatenate(maps), golden[f"r2.map.{layer}"])
+
+
+def test_a_sequence_merges_by_itself(bert: nestling.Model) -> None:
+    generator = np.random.default_rng(2)
+    batch = [generator.integers(0, bert.vocabulary_size, length) for length in (1, 2, 7, 30, 64)]
+    together = bert.hidden_states(batch, reduction=nestling.ToMe(r=3))
+    for sequence, rows in zip(batch, together):
+        assert np.array_equal(bert.hidden_states(sequence, reduction=nestling.ToMe(r=3)), rows)
+
+
+def test_without_reduction_a_token_stays_where_it_is(bert: nestling.Model) -> None:
+    assert bert.token_map([5, 6, 7], reduction=None).tolist() == [0, 1, 2]
+    assert [row.tolist() for row in bert.token_map([[5], [6, 7]], reduction=None)] == [[0], [0, 1]]
+    assert bert.token_map([], reduction=None) == []
+
+
+def test_merged_logits(fixtures: pathlib.Path) -> None:
+    model = nestling.load(fixtures / "bert" / "token-classification")
+    batch = [list(range(5, 15)), [5, 6, 7, 8, 9]]
+    reduction = nestling.ToMe(r=2)
+    merged = model.logits(batch, reduction=reduction)
+    unmerged = model.logits(batch, reduction=reduction, unmerge=True)
+    maps = model.token_map(batch, reduction=reduction)
+    for sequence, short, long, row in zip(batch, merged, unmerged, maps):
+        assert len(short) < len(sequence) == len(long)
+        assert np.array_equal(long, short[row])
+    classifier = nestling.load(fixtures / "bert" / "sequence-classification")
+    assert [scores.shape for scores in classifier.logits(batch, reduction=reduction)] == [(3,), (3,)]
+
+
+def test_token_maps_of_a_session(dense: nestling.Model) -> None:
+    with dense.session() as session:
+        with pytest.raises(nestling.NotFoundError):
+            session.token_map()
+        session.encode("a small bird sings in the old tree", reduction=nestling.ToMe(r=2), prompt="")
+        assert len(session.token_map()) == len(dense.tokenize("a small bird sings in the old tree"))
+        session.encode(["two", "texts"])
+        with pytest.raises(nestling.InvalidArgumentError, match="tokenize"):
+            session.token_map()
+        with pytest.raises(nestling.InvalidArgumentError):
+            session.token_map(99)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"method": "tome", "r": 1, "sort": True}, "sort"),
+        ({"method": "shrink"}, "shrink"),
+        ({"method": "tome"}, "r"),
+        ({"method": "tome", "r": -1}, "r"),
+        ({"method": "tome", "ratio": 2.0}, "ratio"),
+        (nestling.ToMe(r=1, schedule="random"), "schedule"),  # type: ignore[arg-type]
+        ("not json", "reduction"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(bert: nestling.Model, wrong: Any, word: str) -> None:
+    with pytest.raises(nestling.InvalidArgumentError, match=word):
+        bert.encode([5, 6, 7], reduction=wrong)

@@ -1,0 +1,532 @@
+/* nestling.h: the C interface of Nestling, an embeddable transformer inference engine for Linux CPUs.
+ *
+ * This header is the only contract of libnestling.so and its complete documentation. It is C99 and C++11.
+ *
+ *     #include <nestling.h>
+ *
+ *     nestling_model *model = NULL;
+ *     nestling_session *session = NULL;
+ *     const char *texts[] = {"A sentence.", "Another one."};
+ *     float vectors[2 * 384];
+ *     size_t count = 2 * 384;                            // capacity in, elements written out
+ *
+ *     if (nestling_model_open("path/to/all-MiniLM-L6-v2", NULL, &model) != NESTLING_OK ||
+ *         nestling_session_create(model, NULL, &session) != NESTLING_OK ||
+ *         nestling_session_encode_texts(session, texts, NULL, 2, NULL, vectors, &count) != NESTLING_OK)
+ *         fprintf(stderr, "nestling: %s\n", nestling_last_error_message());
+ *
+ *     nestling_session_release(session);                 // any order; NULL is fine
+ *     nestling_model_release(model);
+ *
+ * Conventions
+ *
+ * Status     Every function that can fail returns a nestling_status: NESTLING_OK (0) or a negative code. Results come
+ *            through out-pointers, which are written only on success. After a failure, nestling_last_error_message()
+ *            tells the calling thread in one line what was wrong, in which file, tensor, key or argument.
+ * Sizes      One idiom: `size_t *inout_count` holds the capacity of the caller's buffer in elements on entry, and the
+ *            number of elements written on return. With a NULL buffer the call returns NESTLING_OK and only writes the
+ *            number needed. If the buffer is too small, the status is NESTLING_ERROR_BUFFER_TOO_SMALL, the number
+ *            needed is written to *inout_count, and nothing else is.
+ * Options    Option structs begin with `uint32_t struct_size`, which the caller sets to sizeof the struct (the
+ *            ..._INIT macros do). Zero in any later field means the default; a NULL pointer means all defaults. Structs
+ *            only ever grow at the end, so a program built against an older header keeps working; fields that a newer
+ *            program sets and this library does not know are refused with NESTLING_ERROR_UNSUPPORTED.
+ * Ownership  Handles come from `open`, `create`, `derive` and `retain`, each of which gives the caller one reference, to
+ *            be given back with `release`. A child keeps its parent alive: release in any order. Buffers belong to the
+ *            caller. The library never returns memory that the caller must free.
+ * Text       Strings are UTF-8. Where a length accompanies a string, it may contain NUL characters.
+ * Batches    Sequences lie back to back, without padding: `offsets` has sequence_count + 1 entries, begins with 0, never
+ *            falls, and sequence i is the elements offsets[i] ..< offsets[i + 1]. Per-token results have the same form.
+ * Bits       The result of a sequence does not depend on what else is in the batch, on the number of threads, or on how
+ *            work was divided: on machines with the same instruction set it is the same bit for bit.
+ * Threads    Models and tokenizers are immutable: any number of threads may use one at once. A session serves one thread
+ *            at a time (a second one is refused, not harmed). Callbacks run on the calling thread. The library has one
+ *            pool of worker threads, sized to the processors that the process may use (affinity and cgroup quota).
+ *            After fork() the child may use the models, tokenizers and idle sessions that it inherited.
+ * Trust      Checkpoints, tokenizers, texts and token ids may come from anyone: bad input gives a status. Pointers and
+ *            capacities passed by the caller are trusted. A checkpoint's files must not be truncated by others while a
+ *            model that maps them is open (set map_weights to -1 to read them into memory instead).
+ */
+#ifndef NESTLING_H
+#define NESTLING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define NESTLING_API __attribute__((visibility("default")))
+#define NESTLING_MUST_USE __attribute__((warn_unused_result))
+#else
+#define NESTLING_API
+#define NESTLING_MUST_USE
+#endif
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Version                                                                                                          */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+#define NESTLING_VERSION_MAJOR 0
+#define NESTLING_VERSION_MINOR 1
+#define NESTLING_VERSION_PATCH 0
+
+/* Rises when a program must be rebuilt; it is the number in the library's soname. */
+#define NESTLING_ABI_VERSION 0
+
+/* Returns the library's version as major * 1000000 + minor * 1000 + patch. Any thread.                    since 0.1 */
+NESTLING_API uint32_t nestling_version_number(void);
+
+/* Returns the ABI version that the library was built with; compare with NESTLING_ABI_VERSION. Any thread. since 0.1 */
+NESTLING_API uint32_t nestling_abi_version(void);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Status                                                                                                           */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* 0 or a negative NESTLING_ERROR_... code. */
+typedef int32_t nestling_status;
+
+enum {
+    NESTLING_OK = 0,
+    NESTLING_ERROR_INVALID_ARGUMENT = -1, /* the caller passed something that cannot be meant                        */
+    NESTLING_ERROR_NOT_FOUND = -2,        /* a file, tensor, head or token that was asked for does not exist         */
+    NESTLING_ERROR_IO = -3,               /* the operating system refused to read or write                           */
+    NESTLING_ERROR_CORRUPT = -4,          /* a file is damaged or contradicts itself                                 */
+    NESTLING_ERROR_UNSUPPORTED = -5,      /* well formed, but it says something that this library cannot do          */
+    NESTLING_ERROR_OUT_OF_MEMORY = -6,    /* memory ran out, or a limit that the caller set would be passed          */
+    NESTLING_ERROR_BUFFER_TOO_SMALL = -7, /* *inout_count now tells the number of elements needed                    */
+    NESTLING_ERROR_CANCELLED = -8,        /* the progress callback asked to stop; session and model remain usable    */
+    NESTLING_ERROR_INTERNAL = -9          /* a mistake of the library: please report it                              */
+};
+
+/* Returns the name of a status, for example "CORRUPT"; "UNKNOWN" for others. Static storage. Any thread.   since 0.1 */
+NESTLING_API const char *nestling_status_name(nestling_status status);
+
+/* Returns one line about the last call on this thread that failed; "" if none has. Never NULL.
+ * lifetime       until the next call of this library on this thread.
+ * threads        any; each has its own.                                                                    since 0.1 */
+NESTLING_API const char *nestling_last_error_message(void);
+
+/* Returns a JSON object that tells the version, the instruction set in use ("avx512", "avx2" or "portable"; the
+ * environment variable NESTLING_ISA chooses a lower one at start) and the number of threads.
+ *
+ * buffer         receives the text, NUL-terminated; NULL to ask for the size.
+ * inout_count    capacity in bytes, then bytes needed including the NUL.
+ * returns        NESTLING_OK, NESTLING_ERROR_INVALID_ARGUMENT, NESTLING_ERROR_BUFFER_TOO_SMALL.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_build_info(char *buffer, size_t *inout_count);
+
+/* Reports progress of long work on the calling thread. `stage` names the phase ("load", "encode", "save"); `done` rises
+ * to `total`. A return value other than 0 cancels: the call returns NESTLING_ERROR_CANCELLED. */
+typedef int32_t (*nestling_progress)(const char *stage, uint64_t done, uint64_t total, void *user_data);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Threads                                                                                                          */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* Sets how many threads one call may use, the caller's included, in the whole process.
+ * count          1 to 1024; 0 restores the default: the processors that affinity and cgroup quota allow.
+ * returns        NESTLING_OK, NESTLING_ERROR_INVALID_ARGUMENT.
+ * threads        any; calls in progress finish as they began.                                              since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_set_thread_count(int32_t count);
+
+/* Returns how many threads one call may use. Any thread.                                                   since 0.1 */
+NESTLING_API int32_t nestling_thread_count(void);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Models                                                                                                           */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* Architecture and weights; immutable, shared by any number of threads, reference counted. */
+typedef struct nestling_model nestling_model;
+
+/* How weights are stored and multiplied. */
+enum {
+    NESTLING_DTYPE_DEFAULT = 0, /* float32 */
+    NESTLING_DTYPE_FLOAT32 = 1
+};
+
+/* How token vectors become a sequence vector. */
+enum {
+    NESTLING_POOLING_DEFAULT = 0, /* as the checkpoint says (1_Pooling); mean if it says nothing                     */
+    NESTLING_POOLING_CLS = 1,     /* the first token                                                                 */
+    NESTLING_POOLING_MEAN = 2,    /* the mean, weighted by size where tokens were merged                             */
+    NESTLING_POOLING_MAX = 3,     /* the greatest value of each dimension                                            */
+    NESTLING_POOLING_LAST = 4,    /* the last token                                                                  */
+    NESTLING_POOLING_WEIGHTED_MEAN = 5, /* the mean weighted by position, 1 for the first token                      */
+    NESTLING_POOLING_MEAN_SQRT_LENGTH = 6 /* the sum over the square root of the length                              */
+};
+
+/* What is read off the end of the network besides hidden states. */
+enum {
+    NESTLING_HEAD_DEFAULT = 0,                 /* the one that the checkpoint's config names                         */
+    NESTLING_HEAD_MASKED_LM = 1,               /* per token, one score per vocabulary entry                          */
+    NESTLING_HEAD_SEQUENCE_CLASSIFICATION = 2, /* per sequence, one score per label                                  */
+    NESTLING_HEAD_TOKEN_CLASSIFICATION = 3,    /* per token, one score per label                                     */
+    NESTLING_HEAD_QUESTION_ANSWERING = 4,      /* per token, two scores: the answer starts here, ends here           */
+    NESTLING_HEAD_REPLACED_TOKEN = 5           /* per token, one score: the token was replaced (ELECTRA)             */
+};
+
+typedef struct nestling_open_options {
+    uint32_t struct_size;       /* sizeof(nestling_open_options)                                                     */
+    uint32_t dtype;             /* NESTLING_DTYPE_...                                                                */
+    int32_t map_weights;        /* 0 or 1: map the files (default); -1: read them into memory                        */
+    uint32_t reserved;          /* 0                                                                                 */
+    nestling_progress progress; /* NULL: none                                                                        */
+    void *user_data;            /* passed to progress                                                                */
+} nestling_open_options;
+#define NESTLING_OPEN_OPTIONS_INIT { sizeof(nestling_open_options), 0, 0, 0, NULL, NULL }
+
+/* Opens a checkpoint directory as Hugging Face transformers or sentence-transformers writes it: config.json;
+ * model.safetensors or the shards of model.safetensors.index.json (F32, F16, BF16); if present tokenizer.json or
+ * vocab.txt, modules.json with its pooling, dense and normalize folders, sentence_bert_config.json,
+ * config_sentence_transformers.json, and nestling.json, which nestling_model_save may have written.
+ *
+ * path           the directory.
+ * options        NULL for defaults; read during the call only.
+ * out_model      the caller owns one reference.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, IO, CORRUPT, UNSUPPORTED, OUT_OF_MEMORY, CANCELLED.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_open(
+    const char *path, const nestling_open_options *options, nestling_model **out_model);
+
+/* One file of a checkpoint that the caller holds in memory. */
+typedef struct nestling_file {
+    const char *name; /* as in the directory, for example "config.json" or "1_Pooling/config.json"                   */
+    const void *data;
+    size_t size;
+} nestling_file;
+
+/* Opens a checkpoint whose files lie in memory.
+ *
+ * files          `count` files; their data must stay as they are until the model and all models derived from it are
+ *                released (embedding tables are used in place).
+ * Otherwise as nestling_model_open.                                                                        since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_open_memory(
+    const nestling_file *files, size_t count, const nestling_open_options *options, nestling_model **out_model);
+
+/* Adds a reference and returns the model; NULL gives NULL. Any thread.                                     since 0.1 */
+NESTLING_API nestling_model *nestling_model_retain(nestling_model *model);
+
+/* Gives a reference back; the last one frees the model. NULL is ignored. Any thread.                       since 0.1 */
+NESTLING_API void nestling_model_release(nestling_model *model);
+
+typedef struct nestling_model_info {
+    uint32_t struct_size;       /* in: sizeof(nestling_model_info); only that much is written                        */
+    uint32_t default_head;      /* NESTLING_HEAD_..., 0 if the config names none                                     */
+    uint32_t heads;             /* bit 1 << NESTLING_HEAD_... for each head that the checkpoint carries              */
+    uint32_t pooling;           /* NESTLING_POOLING_... that the checkpoint asks for                                 */
+    uint32_t layers;            /* blocks                                                                            */
+    uint32_t hidden_size;       /* elements of one token's hidden state                                              */
+    uint32_t output_dimensions; /* elements of one sequence vector                                                   */
+    uint32_t vocabulary_size;   /* token ids are 0 ..< vocabulary_size                                               */
+    uint32_t token_types;       /* token type ids are 0 ..< token_types; 0: the model has none                       */
+    uint32_t maximum_tokens;    /* the longest sequence that the positions allow; UINT32_MAX: unlimited              */
+    uint32_t text_tokens;       /* texts are cut to this many tokens, special ones included                          */
+    uint32_t labels;            /* scores per row of the default head                                                */
+    uint32_t has_tokenizer;     /* 1 or 0                                                                            */
+    uint32_t normalizes;        /* 1 if the checkpoint asks for vectors of length 1                                  */
+    uint64_t parameters;        /* weights that this model uses                                                      */
+    uint64_t weight_bytes;      /* memory of the weights, shared with all models derived from the same one           */
+} nestling_model_info;
+
+/* Tells the sizes of a model.
+ * out_info       its struct_size must be set.
+ * returns        NESTLING_OK, INVALID_ARGUMENT.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_get_info(
+    const nestling_model *model, nestling_model_info *out_info);
+
+/* Describes a model as a JSON object: "family", the sizes of nestling_model_info by their names there, "kept_layers",
+ * "ffn_widths" and "heads" (one number for each layer in use), "pooling", "prompts", "output_heads", "labels" and others.
+ * Sizes as in nestling_build_info.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_describe(
+    const nestling_model *model, char *buffer, size_t *inout_count);
+
+/* Checks a checkpoint directory without loading its weights: settings and tokenizer can be read; every tensor that the
+ * family needs is there with the right shape and a readable dtype; every number is finite if `values` is not 0. Writes a
+ * JSON report: {"valid": true|false, "problems": [...], "family": ..., "tensors": ..., "unused_tensors": [...],
+ * "parameters": ..., "tokenizer_vocabulary": ..., "values_checked": ...}. A checkpoint with problems is a successful check:
+ * the status tells only whether the check could be made.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, IO, BUFFER_TOO_SMALL, OUT_OF_MEMORY.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_check(
+    const char *path, int32_t values, char *buffer, size_t *inout_count);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Submodels: nested parts of one set of weights (MatFormer, arXiv 2310.07707; Matryoshka, arXiv 2205.13147)         */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* What a submodel keeps. All widths are prefixes: the first neurons, the first heads, the first dimensions. */
+typedef struct nestling_submodel_spec {
+    uint32_t struct_size;       /* sizeof(nestling_submodel_spec)                                                    */
+    uint32_t output_dimensions; /* leading dimensions of sequence vectors; 0: all                                    */
+    double ffn_ratio;           /* share of each layer's FFN width, 0 < ratio <= 1, rounded to the nearest width,
+                                   at least 1; 0: all. Not together with ffn_widths.                                 */
+    double head_ratio;          /* the same for attention heads                                                      */
+    const int32_t *layers;      /* indices of the layers to keep, rising; NULL: all                                  */
+    size_t layer_count;
+    const int32_t *ffn_widths;  /* one width for each kept layer, or a single one for all; NULL: see ffn_ratio       */
+    size_t ffn_width_count;
+    const int32_t *heads;       /* one number of heads for each kept layer, or a single one for all                  */
+    size_t head_count;
+} nestling_submodel_spec;
+#define NESTLING_SUBMODEL_SPEC_INIT { sizeof(nestling_submodel_spec), 0, 0, 0, NULL, 0, NULL, 0, NULL, 0 }
+
+/* Derives a submodel that shares the weights of `model` and copies none of them. It takes microseconds, and any number
+ * of submodels may be alive and in use at once. `model` may itself be a submodel.
+ *
+ * spec           read during the call only.
+ * out_model      the caller owns one reference; it keeps the weights alive.
+ * returns        NESTLING_OK, INVALID_ARGUMENT (names the field and the layer), OUT_OF_MEMORY.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_derive(
+    const nestling_model *model, const nestling_submodel_spec *spec, nestling_model **out_model);
+
+typedef struct nestling_save_options {
+    uint32_t struct_size;       /* sizeof(nestling_save_options)                                                     */
+    int32_t overwrite;          /* 0 or -1: refuse a directory that holds a checkpoint (default); 1: replace it      */
+    nestling_progress progress; /* NULL: none                                                                        */
+    void *user_data;
+} nestling_save_options;
+#define NESTLING_SAVE_OPTIONS_INIT { sizeof(nestling_save_options), 0, NULL, NULL }
+
+/* Saves a model or submodel as an ordinary checkpoint directory: weights as they are stored, tokenizer and settings.
+ * What transformers can express (one FFN width, fewer layers) loads there and gives the same hidden states. What it
+ * cannot is written to nestling.json, which Nestling reads and which names, under "not_in_transformers", each such
+ * property.
+ *
+ * path           created if missing; its parent must exist.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, IO, UNSUPPORTED, OUT_OF_MEMORY, CANCELLED. On failure nothing usable
+ *                is left under the final file names.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_save(
+    const nestling_model *model, const char *path, const nestling_save_options *options);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Sessions: running a model                                                                                        */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* The mutable state of running one model: workspace memory. One thread at a time. */
+typedef struct nestling_session nestling_session;
+
+typedef struct nestling_session_options {
+    uint32_t struct_size;   /* sizeof(nestling_session_options)                                                      */
+    uint32_t slice_tokens;  /* a batch is run in slices of at most this many tokens (whole sequences; a longer single
+                               sequence is a slice of its own). 0: 4096. Bounds the memory, not the batch.           */
+    uint64_t memory_limit;  /* bytes that the workspace may take; runs that need more are refused with OUT_OF_MEMORY.
+                               0: no limit                                                                           */
+    int32_t thread_count;   /* threads that calls of this session may use; 0: nestling_thread_count()                */
+    uint32_t reserved;      /* 0                                                                                     */
+} nestling_session_options;
+#define NESTLING_SESSION_OPTIONS_INIT { sizeof(nestling_session_options), 0, 0, 0, 0 }
+
+/* Tells how many bytes of workspace a session needs for runs whose longest slice has `tokens` tokens; nothing is
+ * allocated. `tokens` 0 means the slice_tokens of the options.
+ * returns        NESTLING_OK, INVALID_ARGUMENT.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_estimate(
+    const nestling_model *model, const nestling_session_options *options, uint32_t tokens, uint64_t *out_bytes);
+
+/* Creates a session. It keeps the model alive. Memory is taken when the first run needs it.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_create(
+    const nestling_model *model, const nestling_session_options *options, nestling_session **out_session);
+
+/* Frees a session; NULL is ignored. No call may be in progress on it.                                      since 0.1 */
+NESTLING_API void nestling_session_release(nestling_session *session);
+
+/* `layer` of nestling_run_options: the embedding output, before the first block. */
+#define NESTLING_LAYER_EMBEDDINGS (-1)
+
+/* How to run. All calls below share this struct; each says which fields it reads beyond the common ones (reduction,
+ * token_type_ids, progress, user_data). */
+typedef struct nestling_run_options {
+    uint32_t struct_size;          /* sizeof(nestling_run_options)                                                   */
+    uint32_t pooling;              /* encode: NESTLING_POOLING_...                                                   */
+    int32_t normalize;             /* encode: 0: as the checkpoint says; 1: scale vectors to length 1; -1: do not    */
+    uint32_t output_dimensions;    /* encode: keep the leading dimensions, before normalizing; 0: all                */
+    uint32_t head;                 /* logits: NESTLING_HEAD_...                                                      */
+    int32_t layer;                 /* hidden_states: 0: the last hidden state; k: after block k (1 is the first; the
+                                      last is followed by the final norm, if there is one); NESTLING_LAYER_EMBEDDINGS */
+    int32_t unmerge;               /* hidden_states, logits per token: 1: give every original token the row of the
+                                      token it was merged into; 0 or -1: rows of merged tokens                       */
+    uint32_t reserved;             /* 0                                                                              */
+    const char *reduction;         /* NULL: none. A JSON object that says how tokens are merged while the model runs:
+                                        {"method": "tome", "r": 8}                     8 tokens fewer in every layer
+                                        {"method": "tome", "r": [8, 8, 4]}             per layer; 0 where the list ends
+                                        {"method": "tome", "r": 8, "schedule": "decreasing"}   16 falling to 0
+                                        {"method": "tome", "ratio": 0.5}               about half remain after the last
+                                        "schedule"                constant (default), decreasing, increasing
+                                        "protect"                 "special" (default: first and last token), "first",
+                                                                  "last", "none"
+                                        "proportional_attention"  true (default): add log(size) to each key's score
+                                      Unknown keys are refused by name.                                              */
+    const int32_t *token_type_ids; /* one per token, or NULL: all 0. Not for texts.                                  */
+    const char *prompt;            /* encode_texts: put before each text; NULL: the checkpoint's default prompt, if
+                                      any; "": none                                                                  */
+    const char *prompt_name;       /* encode_texts: a prompt of config_sentence_transformers.json, instead of prompt */
+    nestling_progress progress;    /* NULL: none; total counts sequences                                             */
+    void *user_data;
+} nestling_run_options;
+#define NESTLING_RUN_OPTIONS_INIT { sizeof(nestling_run_options), 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+
+/* Sequence vectors from token ids. Per call: pooling, normalize, output_dimensions.
+ *
+ * token_ids      offsets[sequence_count] ids, special tokens included.
+ * offsets        sequence_count + 1 entries (see Batches above). A sequence must have at least one token.
+ * options        NULL for defaults.
+ * vectors        receives [sequence_count, output dimensions], row after row; NULL to ask for the size.
+ * inout_count    floats.
+ * returns        NESTLING_OK, INVALID_ARGUMENT (names sequence and position), UNSUPPORTED, OUT_OF_MEMORY,
+ *                BUFFER_TOO_SMALL, CANCELLED.
+ * threads        one at a time per session.                                                                since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_encode(
+    nestling_session *session, const int32_t *token_ids, const size_t *offsets, size_t sequence_count,
+    const nestling_run_options *options, float *vectors, size_t *inout_count);
+
+/* Sequence vectors from texts, by the checkpoint's tokenizer; texts are cut to the model's text_tokens.
+ *
+ * texts          sequence_count pointers to UTF-8.
+ * lengths        their bytes; NULL if all texts are NUL-terminated.
+ * returns        also NOT_FOUND if the checkpoint has no tokenizer. Invalid UTF-8 is an INVALID_ARGUMENT that names the
+ *                text and the byte.
+ * Otherwise as nestling_session_encode.                                                                    since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_encode_texts(
+    nestling_session *session, const char *const *texts, const size_t *lengths, size_t sequence_count,
+    const nestling_run_options *options, float *vectors, size_t *inout_count);
+
+/* Hidden states of every token. Per call: layer, unmerge.
+ *
+ * states         receives [rows, hidden_size]; NULL to ask for the size.
+ * inout_count    floats.
+ * out_offsets    NULL, or sequence_count + 1 entries that receive the row where each sequence begins. Without reduction,
+ *                and with unmerge, they equal `offsets`.
+ * Otherwise as nestling_session_encode.                                                                    since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_hidden_states(
+    nestling_session *session, const int32_t *token_ids, const size_t *offsets, size_t sequence_count,
+    const nestling_run_options *options, float *states, size_t *inout_count, size_t *out_offsets);
+
+/* Scores of a head. Per call: head, unmerge.
+ *
+ * logits         receives [rows, scores], where a row is a sequence (SEQUENCE_CLASSIFICATION) or a token (the others).
+ * out_offsets    NULL, or sequence_count + 1 row offsets.
+ * returns        also NOT_FOUND if the checkpoint does not carry the head.
+ * Otherwise as nestling_session_hidden_states.                                                             since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_logits(
+    nestling_session *session, const int32_t *token_ids, const size_t *offsets, size_t sequence_count,
+    const nestling_run_options *options, float *logits, size_t *inout_count, size_t *out_offsets);
+
+/* Where each original token went in this session's last run: map[i] is the row, within its own sequence, of the token
+ * that original token i is part of after the last layer. Without reduction it is the token's own position.
+ *
+ * layer          0: after the last layer; k: after layer k.
+ * map            one entry per token of the last run; NULL to ask for the size.
+ * inout_count    entries.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND before the first run, BUFFER_TOO_SMALL.
+ * threads        one at a time per session.                                                                since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_token_map(
+    nestling_session *session, uint32_t layer, int32_t *map, size_t *inout_count);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Tokenizers                                                                                                       */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* Text to token ids and back; immutable, shared by any number of threads, reference counted. */
+typedef struct nestling_tokenizer nestling_tokenizer;
+
+/* Opens a tokenizer.json or vocab.txt, or a directory that holds one, or vocab.json with merges.txt.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, IO, CORRUPT, UNSUPPORTED, OUT_OF_MEMORY.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open(
+    const char *path, nestling_tokenizer **out_tokenizer);
+
+/* Opens a tokenizer.json that the caller holds in memory; the bytes are read during the call only.
+ * Otherwise as nestling_tokenizer_open.                                                                    since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open_memory(
+    const void *data, size_t size, nestling_tokenizer **out_tokenizer);
+
+/* Gives the tokenizer of a model, as one reference that the caller owns.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_get_tokenizer(
+    const nestling_model *model, nestling_tokenizer **out_tokenizer);
+
+/* Adds a reference and returns the tokenizer; NULL gives NULL. Any thread.                                 since 0.1 */
+NESTLING_API nestling_tokenizer *nestling_tokenizer_retain(nestling_tokenizer *tokenizer);
+
+/* Gives a reference back; the last one frees the tokenizer. NULL is ignored. Any thread.                   since 0.1 */
+NESTLING_API void nestling_tokenizer_release(nestling_tokenizer *tokenizer);
+
+typedef struct nestling_tokenize_options {
+    uint32_t struct_size;       /* sizeof(nestling_tokenize_options)                                                 */
+    int32_t special_tokens;     /* 0 or 1: add them (default); -1: do not                                            */
+    uint32_t maximum_tokens;    /* cut to this many tokens, special ones included; 0: do not cut                     */
+    uint32_t reserved;          /* 0                                                                                 */
+    const char *second_text;    /* NULL, or the second text of a pair                                                */
+    size_t second_length;       /* its bytes                                                                         */
+} nestling_tokenize_options;
+#define NESTLING_TOKENIZE_OPTIONS_INIT { sizeof(nestling_tokenize_options), 0, 0, 0, NULL, 0 }
+
+/* What else nestling_tokenizer_encode can tell of each token. Each array is NULL, or has room for as many elements as the
+ * ids. */
+typedef struct nestling_token_details {
+    uint32_t struct_size;  /* sizeof(nestling_token_details)                                                         */
+    int32_t characters;    /* 1: starts and ends count characters (Unicode code points); 0 or -1: bytes (default)    */
+    int32_t *type_ids;     /* token type ids                                                                         */
+    uint64_t *starts;      /* where the part of the text begins that the token stands for; 0 for special tokens      */
+    uint64_t *ends;        /* and where it ends; in a pair, each text is counted from its own beginning              */
+    int32_t *word_ids;     /* the word (piece of the pre-tokenizer) that the token is of; -1 for special tokens      */
+    int32_t *sequence_ids; /* 0: the first text, 1: the second; -1 for special tokens                                */
+    uint8_t *special_mask; /* 1 for special tokens that were added, else 0                                           */
+} nestling_token_details;
+#define NESTLING_TOKEN_DETAILS_INIT { sizeof(nestling_token_details), 0, NULL, NULL, NULL, NULL, NULL, NULL }
+
+/* Token ids of one text.
+ *
+ * text, length   UTF-8 and its bytes.
+ * ids            receives the ids; NULL to ask for the number.
+ * details        NULL, or where to write what else is wanted; read during the call only.
+ * returns        NESTLING_OK, INVALID_ARGUMENT (invalid UTF-8: names the byte), BUFFER_TOO_SMALL, OUT_OF_MEMORY.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_encode(
+    const nestling_tokenizer *tokenizer, const char *text, size_t length, const nestling_tokenize_options *options,
+    int32_t *ids, const nestling_token_details *details, size_t *inout_count);
+
+/* Text of token ids, UTF-8 and NUL-terminated.
+ *
+ * skip_special   not 0: leave special tokens out.
+ * buffer         receives the text; NULL to ask for the size.
+ * inout_count    bytes, the NUL included.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL. Ids past the vocabulary are left out.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_decode(
+    const nestling_tokenizer *tokenizer, const int32_t *ids, size_t count, int32_t skip_special,
+    char *buffer, size_t *inout_count);
+
+/* Returns how many entries the vocabulary has, added tokens included; 0 for NULL. Any thread.              since 0.1 */
+NESTLING_API uint32_t nestling_tokenizer_vocabulary_size(const nestling_tokenizer *tokenizer);
+
+/* Finds the id of a vocabulary entry.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_token_to_id(
+    const nestling_tokenizer *tokenizer, const char *token, int32_t *out_id);
+
+/* Finds the vocabulary entry of an id, NUL-terminated. Sizes as in nestling_tokenizer_decode.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, BUFFER_TOO_SMALL.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_id_to_token(
+    const nestling_tokenizer *tokenizer, int32_t id, char *buffer, size_t *inout_count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NESTLING_H */
