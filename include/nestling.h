@@ -110,8 +110,9 @@ NESTLING_API const char *nestling_status_name(nestling_status status);
  * threads        any; each has its own.                                                                    since 0.1 */
 NESTLING_API const char *nestling_last_error_message(void);
 
-/* Returns a JSON object that tells the version, the instruction set in use ("avx512", "avx2" or "portable"; the
- * environment variable NESTLING_ISA chooses a lower one at start) and the number of threads.
+/* Returns a JSON object that tells the version, the instruction set in use ("avx512bf16", "avx512vnni",
+ * "avx512", "avx2vnni", "avx2" or "portable"; the environment variable NESTLING_ISA chooses a lower one at start) and the
+ * number of threads.
  *
  * buffer         receives the text, NUL-terminated; NULL to ask for the size.
  * inout_count    capacity in bytes, then bytes needed including the NUL.

@@ -44,8 +44,6 @@ typedef struct {
 } nk_key_range;
 
 typedef struct {
-    const char *name;
-
     /* Rows of the register tile: the most that tile_f32 takes at once. */
     size_t tile_rows;
 
@@ -86,11 +84,46 @@ typedef struct {
     void (*rope_rotate)(float *head, size_t half, const float *cosine, const float *sine, int interleaved);
 } nk_kernels;
 
-/* The table in use. */
+/* A 32-bit word of a prepared row: a float32, a pair of bf16, a quad of int8... */
+typedef uint32_t __attribute__((may_alias)) nk_word;
+
+/* Operands of one register tile. */
+typedef struct {
+    const nk_word *rows; /* as the codec's prepare_row made them, row_stride words apart */
+    size_t row_stride, row_count;
+    const char *panels; /* panel_bytes apart */
+    size_t panel_bytes, panel_count;
+    size_t inputs;
+    float *sums; /* [row_count, 32 panel_count], sums_stride apart */
+    size_t sums_stride;
+    const float *start_scale; /* f32 only: NULL, or the factor of each row's earlier sums, which are then added to */
+} nk_tile;
+
+/* How one instruction set multiplies with one codec. */
+typedef struct {
+    /* The most rows that `tile` takes at once. */
+    size_t tile_rows;
+
+    /* Words of a prepared row. NULL (f32): the tile reads the input as it is. */
+    size_t (*row_words)(size_t inputs);
+    void (*prepare_row)(const float *input, size_t inputs, nk_word *row);
+
+    void (*tile)(const nk_tile *operands);
+
+    /* One panel from and to float32 columns [inputs, 32]. NULL (f32): they are the same. */
+    void (*pack_panel)(const float *columns, size_t inputs, void *panel);
+    void (*unpack_panel)(const void *panel, size_t inputs, float *columns);
+} nk_product;
+
+/* The tables in use. */
 const nk_kernels *nk_kernels_in_use(void);
+const nk_product *nk_product_in_use(nk_codec codec);
 
 extern const nk_kernels nk_kernels_portable;
+extern const nk_product nk_product_f32_portable, nk_product_bf16_portable;
 #if defined(__x86_64__)
+extern const nk_product nk_product_f32_avx2, nk_product_f32_avx512;
+extern const nk_product nk_product_bf16_avx2, nk_product_bf16_avx512, nk_product_bf16_avx512bf16;
 extern const nk_kernels nk_kernels_avx2;
 extern const nk_kernels nk_kernels_avx512;
 #endif

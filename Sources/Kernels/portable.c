@@ -174,7 +174,6 @@ static void rope_rotate(NK_ROPE_ROTATE_PARAMETERS) {
 }
 
 const nk_kernels nk_kernels_portable = {
-    .name = "portable",
     .tile_rows = 8,
     .tile_f32 = tile_f32,
     .epilogue_f32 = epilogue_f32,

@@ -11,7 +11,6 @@
 #pragma clang attribute pop
 
 const nk_kernels nk_kernels_avx2 = {
-    .name = "avx2",
     .tile_rows = 6,
     .tile_f32 = nk_tile_f32_avx2,
     .epilogue_f32 = nk_epilogue_f32_avx2,

@@ -11,7 +11,6 @@
 #pragma clang attribute pop
 
 const nk_kernels nk_kernels_avx512 = {
-    .name = "avx512",
     .tile_rows = 14,
     .tile_f32 = nk_tile_f32_avx512,
     .epilogue_f32 = nk_epilogue_f32_avx512,

@@ -7,6 +7,7 @@ typedef __m256 vec;
 typedef __m256i veci;
 typedef __m256i vmask; /* all bits of a chosen lane */
 enum { VW = 8 };
+#define NK_VECTOR_BYTES 32
 
 VECTOR_INLINE vec v_set(float x) { return _mm256_set1_ps(x); }
 VECTOR_INLINE vec v_load(const float *p) { return _mm256_loadu_ps(p); }
@@ -78,6 +79,13 @@ VECTOR_INLINE vec v_lookup(const float *table, veci index) { return _mm256_i32ga
 VECTOR_INLINE vec v_from_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 VECTOR_INLINE vec v_from_bf16(const void *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+}
+/* The first and the second number of each pair of bf16. */
+VECTOR_INLINE vec v_bf16_first(vec pairs) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16));
+}
+VECTOR_INLINE vec v_bf16_second(vec pairs) {
+    return _mm256_and_ps(pairs, _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000)));
 }
 
 /* angle = quadrant * pi/2 + rest, |rest| <= pi/4, in double precision: the product with pi/2 is off by less than

@@ -7,6 +7,7 @@ typedef __m512 vec;
 typedef __m512i veci;
 typedef __mmask16 vmask;
 enum { VW = 16 };
+#define NK_VECTOR_BYTES 64
 
 VECTOR_INLINE vec v_set(float x) { return _mm512_set1_ps(x); }
 VECTOR_INLINE vec v_load(const float *p) { return _mm512_loadu_ps(p); }
@@ -61,6 +62,13 @@ VECTOR_INLINE vec v_from_f16(const void *p) {
 }
 VECTOR_INLINE vec v_from_bf16(const void *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+}
+/* The first and the second number of each pair of bf16. */
+VECTOR_INLINE vec v_bf16_first(vec pairs) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));
+}
+VECTOR_INLINE vec v_bf16_second(vec pairs) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32((int)0xffff0000)));
 }
 
 /* angle = quadrant * pi/2 + rest, |rest| <= pi/4, in double precision: the product with pi/2 is off by less than

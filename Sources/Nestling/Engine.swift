@@ -9,8 +9,8 @@ public enum Engine {
     /// The version as text, for example "0.1.0".
     public static var versionText: String { "\(version.major).\(version.minor).\(version.patch)" }
 
-    /// The instruction set in use: "avx512", "avx2" or "portable". The environment variable `NESTLING_ISA` chooses a lower
-    /// one when the process starts.
+    /// The instruction set in use: "avx512bf16", "avx512vnni", "avx512", "avx2vnni", "avx2" or "portable". The environment
+    /// variable `NESTLING_ISA` chooses a lower one when the process starts.
     public static var instructionSet: String { String(cString: nk_isa_name()) }
 
     /// Threads that one call may use, the caller's included; by default the processors that affinity and cgroup quota

@@ -22,7 +22,7 @@ struct NestlingCommand: ParsableCommand {
             standard error. Progress is shown on standard error if that is a terminal, and not with --quiet.
 
             ENVIRONMENT
-              NESTLING_ISA  uses this instruction set at most: avx512, avx2 or portable
+              NESTLING_ISA  uses this instruction set at most: avx512bf16, avx512vnni, avx512, avx2vnni, avx2 or portable
               NO_COLOR      if set and not empty: no colours
 
             \(ExitStatus.help)

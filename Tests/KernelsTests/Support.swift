@@ -8,7 +8,7 @@ import Testing
 let instructionSets: [String] = {
     let chosen = String(cString: nk_isa_name())
     defer { nk_isa_select(chosen) }
-    return ["portable", "avx2", "avx512"].filter { nk_isa_select($0) == 0 }
+    return ["portable", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16"].filter { nk_isa_select($0) == 0 }
 }()
 
 /// Runs `body` once per instruction set, and then switches back.
@@ -71,10 +71,10 @@ final class Floats {
     var guarded: Bool { (count..<count + 16).allSatisfy { start[$0] == Self.untouched } }
 }
 
-func packed(_ weight: [Float], outputs: Int, inputs: Int) -> Floats {
-    let result = Floats(nk_packed_f32_size(outputs, inputs))
+func packed(_ weight: [Float], outputs: Int, inputs: Int, codec: nk_codec = NK_CODEC_F32) -> Floats {
+    let result = Floats(nk_packed_bytes(codec, outputs, inputs) / 4)
     weight.withUnsafeBytes {
-        nk_pack_f32($0.baseAddress!, NK_F32, outputs, inputs, inputs, 1, result.start, 1)
+        nk_pack(codec, $0.baseAddress!, NK_F32, outputs, inputs, inputs, 1, result.start, 1)
     }
     return result
 }

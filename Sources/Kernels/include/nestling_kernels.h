@@ -17,8 +17,15 @@
 
 /* ---- instruction sets ---- */
 
-/* The instruction set in use: "avx512", "avx2" or "portable". Chosen at the first call: the best that the processor and
- * the operating system support, or what NESTLING_ISA names (a name that is unknown or not supported is ignored). */
+/* The instruction set in use, one of these; each includes those below it of its width:
+ *     avx512bf16   AVX-512 with VNNI and BF16
+ *     avx512vnni   AVX-512 with VNNI
+ *     avx512       AVX-512 F, BW, DQ, VL
+ *     avx2vnni     AVX2 with AVX-VNNI
+ *     avx2         AVX2, FMA, F16C
+ *     portable     plain C
+ * Chosen at the first call: the first that the processor and the operating system support, or what NESTLING_ISA names (a
+ * name that is unknown or not supported is ignored). */
 const char *nk_isa_name(void);
 
 /* Switches to another supported instruction set (for tests; no kernel may be running). Returns 0, or -1 if this machine
@@ -51,21 +58,33 @@ void nk_to_f32(const void *source, nk_dtype dtype, size_t count, float *destinat
 
 /* ---- packed matrices and products ---- */
 
-/* Output rows per panel. A weight [outputs, inputs] is packed as panels of 32 output rows; inside a panel, the 32 weights
- * of input 0 come first, then those of input 1, and so on: panel[input * 32 + lane]. Missing rows of the last panel are
- * zero. So a prefix of the outputs is fewer panels, and a prefix of the inputs is a shorter run inside each panel. */
+/* Output rows per panel. A weight [outputs, inputs] is packed as panels of 32 output rows that hold all they need, scales
+ * included; inside a panel the weights follow each other along the input. So a prefix of the outputs is fewer panels, and
+ * a prefix of the inputs is a shorter run inside each panel. Missing rows of the last panel are zero. The bytes do not
+ * depend on the instruction set (little-endian), so packed matrices may be written to files. */
 #define NK_PANEL 32
 
-/* Floats of a packed [outputs, inputs]. */
-size_t nk_packed_f32_size(size_t outputs, size_t inputs);
+/* How a packed matrix holds its weights. w[lane][i] is the weight of output `lane` of the panel and input i; q are whole
+ * numbers. */
+typedef enum {
+    /* float32: panel[32 i + lane]. */
+    NK_CODEC_F32 = 0,
+    /* Brain floating point, rounded to nearest even: panel[64 (i / 2) + 2 lane + i % 2]; an odd last input is followed by
+     * a zero. The input is rounded likewise; products are summed in float32. */
+    NK_CODEC_BF16 = 1
+} nk_codec;
 
-/* Packs weight[o * output_stride + i * input_stride] (strides in elements; elements of `dtype`, any alignment), on up to
- * `threads` threads. */
-void nk_pack_f32(const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
-                 size_t input_stride, float *packed, int threads);
+/* Bytes of one panel, a multiple of 64, and of all panels of a packed [outputs, inputs]. */
+size_t nk_panel_bytes(nk_codec codec, size_t inputs);
+size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs);
 
-/* Writes the leading [outputs, inputs] of a packed matrix as row-major float32. */
-void nk_unpack_f32(const float *packed, size_t packed_inputs, size_t outputs, size_t inputs, float *weight);
+/* Packs weight[o * output_stride + i * input_stride] (strides in elements; elements of `dtype`, any alignment) into
+ * nk_packed_bytes at `packed` (aligned to 64 bytes), on up to `threads` threads. */
+void nk_pack(nk_codec codec, const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
+             size_t input_stride, void *packed, int threads);
+
+/* Writes the leading [outputs, inputs] of a packed matrix as row-major float32, as the products see them. */
+void nk_unpack(nk_codec codec, const void *packed, size_t packed_inputs, size_t outputs, size_t inputs, float *weight);
 
 typedef enum {
     NK_IDENTITY = 0,
@@ -81,13 +100,15 @@ typedef enum {
 
 /* One linear layer of a grouped product, with its epilogue:
  *     output[r, o] = residual[r, o] + multiply[r, o] * activation(sum_i input[r, i] * weight[o, i] + bias[o])
- * where absent (NULL) parts are left out. The sum runs over i = 0 ..< inputs in rising order, one fused multiply-add each
- * (portable: one multiply, one add). output may be the same memory as residual or multiply. */
+ * where absent (NULL) parts are left out. output may be the same memory as residual or multiply.
+ * Order of the sum: f32: i = 0 ..< inputs rising, one fused multiply-add each (portable: one multiply, one add).
+ * bf16: likewise on rounded input, or with avx512bf16 one VDPBF16PS per pair of inputs. */
 typedef struct {
-    const float *packed;
-    size_t packed_inputs; /* inputs of the packed matrix: a panel holds packed_inputs * NK_PANEL floats  */
-    size_t inputs;        /* <= packed_inputs: the prefix used                                           */
-    size_t outputs;       /* the prefix used                                                             */
+    nk_codec codec;
+    const void *packed;   /* aligned to 64 bytes                                        */
+    size_t packed_inputs; /* inputs of the packed matrix: panels are nk_panel_bytes(codec, packed_inputs) apart */
+    size_t inputs;        /* <= packed_inputs: the prefix used                          */
+    size_t outputs;       /* the prefix used                                            */
     const float *_Nullable bias;
     nk_activation activation;
     const float *_Nullable multiply;
@@ -96,12 +117,12 @@ typedef struct {
     size_t residual_stride;
     float *output;
     size_t output_stride;
-} nk_linear_f32;
+} nk_linear;
 
-/* Multiplies one input [rows, linears[k].inputs] (all linears have the same inputs) by several linears in one parallel
- * region (query, key and value, say). rows may be 0. */
-void nk_gemm_f32(const float *input, size_t input_stride, size_t rows, const nk_linear_f32 *linears,
-                 size_t linear_count, int threads);
+/* Multiplies one input [rows, linears[k].inputs] by several linears (query, key and value, say) that have the same codec
+ * and the same inputs. rows may be 0. */
+void nk_gemm(const float *input, size_t input_stride, size_t rows, const nk_linear *linears, size_t linear_count,
+             int threads);
 
 /* ---- rows ---- */
 

@@ -12,10 +12,11 @@ public struct Float32Linear: Linear {
 
     /// Packs `weight` `[outputs, inputs]`.
     public init(packing weight: StoredMatrix, bias: Vector?, threads: Int = 0) throws(Failure) {
-        packed = try AlignedStorage(count: nk_packed_f32_size(weight.rows, weight.columns))
-        nk_pack_f32(
-            weight.bytes, weight.type.kernel, weight.rows, weight.columns, weight.columns, 1, packed.pointer,
-            Int32(threads))
+        packed = try AlignedStorage(
+            count: nk_packed_bytes(NK_CODEC_F32, weight.rows, weight.columns) / MemoryLayout<Float>.stride)
+        nk_pack(
+            NK_CODEC_F32, weight.bytes, weight.type.kernel, weight.rows, weight.columns, weight.columns, 1,
+            packed.pointer, Int32(threads))
         packedInputs = weight.columns
         outputs = weight.rows
         inputs = weight.columns
@@ -40,7 +41,7 @@ public struct Float32Linear: Linear {
     }
 
     public func multiply(_ input: Matrix, _ products: [Product], threads: Int) {
-        withUnsafeTemporaryAllocation(of: nk_linear_f32.self, capacity: products.count) { group in
+        withUnsafeTemporaryAllocation(of: nk_linear.self, capacity: products.count) { group in
             var count = 0
             for product in products {
                 if let linear = product.linear as? Float32Linear {
@@ -51,14 +52,14 @@ public struct Float32Linear: Linear {
                 }
             }
             if let first = group.baseAddress, count > 0 {
-                nk_gemm_f32(input.pointer, input.stride, input.rows, first, count, Int32(threads))
+                nk_gemm(input.pointer, input.stride, input.rows, first, count, Int32(threads))
             }
         }
     }
 
-    private func kernelArguments(_ product: Product) -> nk_linear_f32 {
-        nk_linear_f32(
-            packed: packed.pointer, packed_inputs: packedInputs, inputs: inputs, outputs: outputs,
+    private func kernelArguments(_ product: Product) -> nk_linear {
+        nk_linear(
+            codec: NK_CODEC_F32, packed: packed.pointer, packed_inputs: packedInputs, inputs: inputs, outputs: outputs,
             bias: bias?.pointer, activation: product.activation.kernel,
             multiply: product.multiplier.map { UnsafePointer($0.pointer) },
             multiply_stride: product.multiplier?.stride ?? 0,

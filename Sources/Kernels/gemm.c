@@ -1,0 +1,134 @@
+/* gemm.c: cuts products into tasks.
+ *
+ * Rows are first brought into the form that the codec multiplies with (rounded, quantized), a slab of them at a time, so
+ * that the memory for them is bounded. A task unit is then one panel of one linear over one chunk of rows. Units of a
+ * chunk follow each other, so that a worker walks over neighbouring panels with the chunk's rows in its cache, and reads
+ * each panel from the second-level cache for all row tiles but the first.
+ */
+#include "kernels_internal.h"
+
+typedef struct {
+    const nk_kernels *kernels;
+    const nk_product *product;
+    const float *input;
+    size_t input_stride, inputs;
+    const nk_linear *linears;
+    size_t panels; /* of all linears together */
+    nk_word *prepared;
+    size_t row_words;
+    size_t first_row, rows; /* the slab */
+    size_t tiles, chunks;
+} nk_gemm_job;
+
+enum { most_tile_rows = 14, most_panels = 4 };
+
+static void prepare_rows(size_t begin, size_t end, void *context) {
+    const nk_gemm_job *job = context;
+    for (size_t row = begin; row < end; row++)
+        job->product->prepare_row(job->input + (job->first_row + row) * job->input_stride, job->inputs,
+                                  job->prepared + row * job->row_words);
+}
+
+static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_t tile, size_t panel, size_t count) {
+    const size_t first = job->rows * tile / job->tiles, rows = job->rows * (tile + 1) / job->tiles - first;
+    const size_t row = job->first_row + first, column = panel * NK_PANEL, stride = NK_PANEL * count;
+    const size_t panel_bytes = nk_panel_bytes(linear->codec, linear->packed_inputs);
+    _Alignas(64) float sums[most_tile_rows * NK_PANEL * most_panels];
+    const nk_word *words = job->prepared ? job->prepared + first * job->row_words
+                                         : (const nk_word *)(job->input + row * job->input_stride);
+    const nk_tile operands = {
+        .rows = words,
+        .row_stride = job->prepared ? job->row_words : job->input_stride,
+        .row_count = rows,
+        .panels = (const char *)linear->packed + panel * panel_bytes,
+        .panel_bytes = panel_bytes,
+        .panel_count = count,
+        .inputs = job->inputs,
+        .sums = sums,
+        .sums_stride = stride,
+    };
+    job->product->tile(&operands);
+    const nk_epilogue_f32 epilogue = {
+        .bias = linear->bias ? linear->bias + column : NULL,
+        .activation = linear->activation,
+        .multiply = linear->multiply ? linear->multiply + row * linear->multiply_stride + column : NULL,
+        .multiply_stride = linear->multiply_stride,
+        .residual = linear->residual ? linear->residual + row * linear->residual_stride + column : NULL,
+        .residual_stride = linear->residual_stride,
+        .output = linear->output + row * linear->output_stride + column,
+        .output_stride = linear->output_stride,
+    };
+    job->kernels->epilogue_f32(sums, stride, rows, nk_minimum(stride, linear->outputs - column), &epilogue);
+}
+static void multiply_units(size_t begin, size_t end, void *context) {
+    const nk_gemm_job *job = context;
+    while (begin < end) {
+        const size_t chunk = begin / job->panels;
+        const nk_linear *linear = job->linears;
+        size_t panel = begin % job->panels;
+        for (;; linear++) {
+            const size_t panels = nk_ceiling(linear->outputs, NK_PANEL);
+            if (panel < panels) break;
+            panel -= panels;
+        }
+        const size_t run = nk_minimum(end - begin, nk_ceiling(linear->outputs, NK_PANEL) - panel);
+        const size_t first = job->tiles * chunk / job->chunks, last = job->tiles * (chunk + 1) / job->chunks;
+        const size_t at_once = job->rows <= 3 ? most_panels : 1;
+        for (size_t done = 0; done < run; done += at_once)
+            for (size_t tile = first; tile < last; tile++)
+                multiply_tile(job, linear, tile, panel + done, nk_minimum(at_once, run - done));
+        begin += run;
+    }
+}
+
+static void multiply_slab(nk_gemm_job *job, int threads) {
+    const size_t rows = job->rows, inputs = nk_maximum(job->inputs, 1), panels = job->panels;
+    job->tiles = nk_ceiling(rows, job->product->tile_rows);
+
+    /* Most of a common second-level cache for the chunk's rows. */
+    const size_t chunk_bytes = 640 * 1024;
+    const size_t row_words = job->prepared ? job->row_words : inputs;
+    const size_t tile_bytes = job->product->tile_rows * nk_maximum(row_words, 1) * sizeof(nk_word);
+    const size_t tiles_per_chunk = nk_maximum(1, nk_minimum(12, chunk_bytes / tile_bytes));
+    job->chunks = nk_ceiling(job->tiles, tiles_per_chunk);
+
+    /* Work below about 4 microseconds is not worth a hand-over; a claim should be about that long. */
+    const double claim = 256 * 1024, work = (double)rows * (double)inputs * (double)panels * NK_PANEL;
+    const size_t workers = (size_t)(threads > 0 && threads < nk_thread_count() ? threads : nk_thread_count());
+    if (work < claim / 2) threads = 1;
+    if (threads != 1 && workers > 1 && job->chunks * panels < 2 * workers)
+        job->chunks = nk_minimum(job->tiles, nk_ceiling(2 * workers, panels));
+    const size_t units = job->chunks * panels;
+    const double unit_work = work / (double)units;
+    size_t grain = unit_work >= claim ? 1 : (size_t)(claim / unit_work) + 1;
+    if (threads != 1) grain = nk_maximum(1, nk_minimum(grain, units / (2 * workers)));
+    if (rows <= 3) grain = nk_minimum(nk_round_up(grain, most_panels), nk_maximum(1, nk_ceiling(units, workers)));
+    nk_parallel_for(units, grain, threads, multiply_units, job);
+}
+
+void nk_gemm(const float *input, size_t input_stride, size_t rows, const nk_linear *linears, size_t linear_count,
+             int threads) {
+    size_t panels = 0;
+    for (size_t k = 0; k < linear_count; k++) panels += nk_ceiling(linears[k].outputs, NK_PANEL);
+    if (rows == 0 || panels == 0) return;
+    const nk_product *product = nk_product_in_use(linears[0].codec);
+    nk_gemm_job job = {.kernels = nk_kernels_in_use(), .product = product, .input = input,
+                       .input_stride = input_stride, .inputs = linears[0].inputs, .linears = linears,
+                       .panels = panels};
+    size_t slab = rows;
+    if (product->row_words) {
+        const size_t most_bytes = 8 << 20, alike = nk_round_up(128, product->tile_rows);
+        job.row_words = nk_round_up(product->row_words(job.inputs), 16);
+        /* Rows a multiple of a page apart would share a few sets of the first-level cache. */
+        job.row_words |= 16;
+        const size_t row_bytes = job.row_words * sizeof(nk_word);
+        slab = nk_minimum(rows, nk_maximum(alike, most_bytes / row_bytes / alike * alike));
+        job.prepared = nk_scratch(slab * row_bytes);
+    }
+    for (; job.first_row < rows; job.first_row += slab) {
+        job.rows = nk_minimum(slab, rows - job.first_row);
+        if (job.prepared)
+            nk_parallel_for(job.rows, 1 + 16384 / (job.inputs + 1), threads, prepare_rows, &job);
+        multiply_slab(&job, threads);
+    }
+}

@@ -1,0 +1,136 @@
+/* gemm_tile_body.h: the register tile of a product over packed panels, for any vector width and every codec whose panels
+ * hold one 32-bit word per step and output: a float32, a pair of bf16, a quad of int8.
+ *
+ * A strip is two vectors of outputs: a whole panel with AVX-512, half of one with AVX2. A tile of `rows` x `strips`
+ * keeps all its sums in registers over the whole reduction, so each output has one chain of sums in rising order of the
+ * inputs, whatever the tile's shape. Few rows take several strips at once: about eight chains hide the latency of FMA.
+ *
+ * The file that includes this one defines:
+ *     tile_parts                              words of a row per word of a panel
+ *     tile_panel_header, tile_row_header(t)   words before the first step's
+ *     tile_steps(t)
+ *     tile_sums                               type of a vector of sums
+ *     tile_word                               type of a vector of words
+ *     tile_word tile_part(p, words)           what part p multiplies, of a vector of the panel
+ *     tile_sums tile_multiply(words, x, sums) x: the address of the row's word
+ *     tile_sums tile_start(t, r)
+ *     tile_continues(t), tile_sums tile_continue(t, r, c)   to start from what is already stored at c
+ *     vec tile_finish(t, r, panel, lane, sums)
+ */
+
+enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, prefetch_distance = 64 };
+
+VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
+    tile_sums sums[rows][strips][2];
+    const nk_word *panel[strips], *strip[strips];
+    const size_t row_stride = t->row_stride, sums_stride = t->sums_stride, steps = tile_steps(t);
+    float *c = t->sums + first_strip * strip_width;
+#pragma clang loop unroll(full)
+    for (int s = 0; s < strips; s++) {
+        const size_t index = first_strip + (size_t)s;
+        panel[s] = (const nk_word *)(t->panels + index / strips_per_panel * t->panel_bytes);
+        strip[s] = panel[s] + tile_panel_header + index % strips_per_panel * strip_width;
+    }
+    if (tile_continues(t)) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+            for (int s = 0; s < 2 * strips; s++)
+                sums[r][s / 2][s % 2] = tile_continue(t, r, c + (size_t)r * sums_stride + s * VW);
+    } else {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+            for (int s = 0; s < 2 * strips; s++) sums[r][s / 2][s % 2] = tile_start(t, r);
+    }
+    /* One pointer per three rows: x86 addresses base + stride and base + 2 stride by itself. */
+    enum { groups = (14 + 2) / 3 };
+    const nk_word *group[groups], *first = t->rows + tile_row_header(t);
+#pragma clang loop unroll(full)
+    for (int g = 0; g < groups; g++) group[g] = 3 * g < rows ? first + (size_t)(3 * g) * row_stride : first;
+
+    for (size_t i = 0; i < steps; i++) {
+        tile_word words[strips][2];
+#pragma clang loop unroll(full)
+        for (int s = 0; s < strips; s++) {
+            words[s][0] = tile_load(strip[s] + i * NK_PANEL);
+            words[s][1] = tile_load(strip[s] + i * NK_PANEL + VW);
+            /* The hardware's prefetcher stops at each page; a strip crosses one every 32 steps. */
+            __builtin_prefetch(strip[s] + (i + prefetch_distance) * NK_PANEL, 0, 3);
+            if (VW == 16) __builtin_prefetch(strip[s] + (i + prefetch_distance) * NK_PANEL + VW, 0, 3);
+        }
+#pragma clang loop unroll(full)
+        for (int p = 0; p < tile_parts; p++) {
+            tile_word part[strips][2];
+#pragma clang loop unroll(full)
+            for (int s = 0; s < 2 * strips; s++) part[s / 2][s % 2] = tile_part(p, words[s / 2][s % 2]);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < rows; r++) {
+                const tile_word x =
+                    tile_broadcast(group[r / 3] + (size_t)(r % 3) * row_stride + i * tile_parts + (size_t)p);
+#pragma clang loop unroll(full)
+                for (int s = 0; s < 2 * strips; s++)
+                    sums[r][s / 2][s % 2] = tile_multiply(part[s / 2][s % 2], x, sums[r][s / 2][s % 2]);
+            }
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int s = 0; s < 2 * strips; s++) {
+            const size_t lane = (first_strip + (size_t)(s / 2)) % strips_per_panel * strip_width + (size_t)(s % 2 * VW);
+            v_store(c + (size_t)r * sums_stride + s * VW, tile_finish(t, r, panel[s / 2], lane, sums[r][s / 2][s % 2]));
+        }
+}
+
+typedef void (*tile_function)(const nk_tile *t, size_t first_strip);
+
+#define DEFINE_TILE(rows, strips)                                                                                    \
+    static __attribute__((noinline)) void tile_##rows##x##strips(const nk_tile *t, size_t first_strip) {             \
+        tile(rows, strips, t, first_strip);                                                                          \
+    }
+
+#if NK_VECTOR_BYTES == 64
+
+/* Up to 14 rows x 32 outputs in 28 of the 32 registers. */
+DEFINE_TILE(1, 1) DEFINE_TILE(1, 4)
+DEFINE_TILE(2, 1) DEFINE_TILE(2, 2)
+DEFINE_TILE(3, 1) DEFINE_TILE(3, 2)
+DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1) DEFINE_TILE(7, 1) DEFINE_TILE(8, 1) DEFINE_TILE(9, 1)
+DEFINE_TILE(10, 1) DEFINE_TILE(11, 1) DEFINE_TILE(12, 1) DEFINE_TILE(13, 1) DEFINE_TILE(14, 1)
+
+enum { most_tile_rows = 14 };
+static const tile_function narrow[15] = {NULL,     tile_1x1,  tile_2x1,  tile_3x1,  tile_4x1,
+                                         tile_5x1, tile_6x1,  tile_7x1,  tile_8x1,  tile_9x1,
+                                         tile_10x1, tile_11x1, tile_12x1, tile_13x1, tile_14x1};
+static const tile_function wide[4] = {NULL, tile_1x4, tile_2x2, tile_3x2};
+static const size_t wide_strips[4] = {0, 4, 2, 2};
+
+static void multiply_tile(const nk_tile *t) {
+    const size_t strips = t->panel_count * strips_per_panel, rows = t->row_count;
+    size_t strip = 0;
+    if (rows < 4)
+        for (; strip + wide_strips[rows] <= strips; strip += wide_strips[rows]) wide[rows](t, strip);
+    for (; strip < strips; strip++) narrow[rows](t, strip);
+}
+
+#else
+
+/* Up to 6 rows x 16 outputs (half a panel) in 12 of the 16 registers. */
+DEFINE_TILE(1, 2) DEFINE_TILE(1, 4)
+DEFINE_TILE(2, 2)
+DEFINE_TILE(3, 1) DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1)
+
+enum { most_tile_rows = 6 };
+static const tile_function functions[7] = {NULL, tile_1x2, tile_2x2, tile_3x1, tile_4x1, tile_5x1, tile_6x1};
+static const size_t strips_at_once[7] = {0, 2, 2, 1, 1, 1, 1};
+
+static void multiply_tile(const nk_tile *t) {
+    const size_t strips = t->panel_count * strips_per_panel;
+    size_t strip = 0;
+    if (t->row_count == 1)
+        for (; strip + 4 <= strips; strip += 4) tile_1x4(t, strip);
+    for (; strip < strips; strip += strips_at_once[t->row_count]) functions[t->row_count](t, strip);
+}
+
+#endif

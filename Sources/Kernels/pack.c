@@ -1,0 +1,110 @@
+/* pack.c: weights into panels of 32 output rows, and back. A panel's weights first become float32 columns [inputs, 32];
+ * the codec makes its own bytes from those. */
+#include <string.h>
+
+#include "kernels_internal.h"
+
+size_t nk_panel_bytes(nk_codec codec, size_t inputs) {
+    enum { step = NK_PANEL * 4 };
+    switch (codec) {
+    case NK_CODEC_F32: return inputs * step;
+    case NK_CODEC_BF16: return nk_ceiling(inputs, 2) * step;
+    }
+    return 0;
+}
+
+size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs) {
+    return nk_ceiling(outputs, NK_PANEL) * nk_panel_bytes(codec, inputs);
+}
+
+void nk_to_f32(const void *source, nk_dtype dtype, size_t count, float *destination) {
+    nk_kernels_in_use()->to_f32(source, dtype, count, destination);
+}
+
+typedef struct {
+    const nk_kernels *kernels;
+    const nk_product *product;
+    const char *weight;
+    nk_dtype dtype;
+    size_t size, outputs, inputs, output_stride, input_stride;
+    char *packed;
+    size_t panel_bytes;
+} nk_pack_job;
+
+enum { block_inputs = 64 };
+
+/* Outputs follow each other in memory: each input's are a piece of a column already. */
+static void columns_of_transposed(const nk_pack_job *job, size_t first, size_t lanes, float *columns) {
+    for (size_t input = 0; input < job->inputs; input++) {
+        float *column = columns + input * NK_PANEL;
+        job->kernels->to_f32(job->weight + (first + input * job->input_stride) * job->size, job->dtype, lanes, column);
+        for (size_t lane = lanes; lane < NK_PANEL; lane++) column[lane] = 0;
+    }
+}
+
+static void columns_of_rows(const nk_pack_job *job, size_t first, size_t lanes, float *columns) {
+    if (job->dtype == NK_F32 && job->input_stride == 1 && (uintptr_t)job->weight % sizeof(float) == 0) {
+        const float *rows = (const float *)job->weight + first * job->output_stride;
+        job->kernels->transpose_panel(rows, job->output_stride, lanes, job->inputs, columns);
+        return;
+    }
+    float rows[NK_PANEL * block_inputs]; /* a block as float32, one output per row */
+    for (size_t input = 0; input < job->inputs; input += block_inputs) {
+        const size_t width = nk_minimum(block_inputs, job->inputs - input);
+        for (size_t lane = 0; lane < lanes; lane++) {
+            const char *source =
+                job->weight + ((first + lane) * job->output_stride + input * job->input_stride) * job->size;
+            float *row = rows + lane * block_inputs;
+            if (job->input_stride == 1) {
+                job->kernels->to_f32(source, job->dtype, width, row);
+            } else {
+                for (size_t i = 0; i < width; i++)
+                    job->kernels->to_f32(source + i * job->input_stride * job->size, job->dtype, 1, row + i);
+            }
+        }
+        job->kernels->transpose_panel(rows, block_inputs, lanes, width, columns + input * NK_PANEL);
+    }
+}
+
+static void pack_panels(size_t begin, size_t end, void *context) {
+    const nk_pack_job *job = context;
+    for (size_t panel = begin; panel < end; panel++) {
+        const size_t first = panel * NK_PANEL, lanes = nk_minimum(NK_PANEL, job->outputs - first);
+        char *packed = job->packed + panel * job->panel_bytes;
+        float *columns = job->product->pack_panel ? nk_scratch(job->inputs * NK_PANEL * sizeof(float)) : (float *)packed;
+        (job->output_stride == 1 && job->input_stride != 1 ? columns_of_transposed : columns_of_rows)(job, first, lanes,
+                                                                                                     columns);
+        if (job->product->pack_panel) job->product->pack_panel(columns, job->inputs, packed);
+    }
+}
+
+void nk_pack(nk_codec codec, const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
+             size_t input_stride, void *packed, int threads) {
+    nk_pack_job job = {.kernels = nk_kernels_in_use(), .product = nk_product_in_use(codec), .weight = weight,
+                       .dtype = dtype, .size = dtype == NK_F32 ? 4 : 2, .outputs = outputs, .inputs = inputs,
+                       .output_stride = output_stride, .input_stride = input_stride, .packed = packed,
+                       .panel_bytes = nk_panel_bytes(codec, inputs)};
+    if (inputs == 0) return;
+    nk_parallel_for(nk_ceiling(outputs, NK_PANEL), 1 + 4096 / inputs, threads, pack_panels, &job);
+}
+
+void nk_unpack(nk_codec codec, const void *packed, size_t packed_inputs, size_t outputs, size_t inputs, float *weight) {
+    const nk_product *product = nk_product_in_use(codec);
+    const size_t panel_bytes = nk_panel_bytes(codec, packed_inputs);
+    for (size_t first = 0; first < outputs; first += NK_PANEL) {
+        const void *panel = (const char *)packed + first / NK_PANEL * panel_bytes;
+        const float *columns = panel;
+        if (product->unpack_panel) {
+            float *unpacked = nk_scratch(nk_maximum(inputs, 1) * NK_PANEL * sizeof(float));
+            product->unpack_panel(panel, inputs, unpacked);
+            columns = unpacked;
+        }
+        const size_t lanes = nk_minimum(NK_PANEL, outputs - first);
+        for (size_t begin = 0; begin < inputs; begin += block_inputs) {
+            const size_t end = nk_minimum(begin + block_inputs, inputs);
+            for (size_t lane = 0; lane < lanes; lane++)
+                for (size_t input = begin; input < end; input++)
+                    weight[(first + lane) * inputs + input] = columns[input * NK_PANEL + lane];
+        }
+    }
+}
