@@ -163,7 +163,7 @@ sanitize: deps ## the C programs with AddressSanitizer and ThreadSanitizer, the 
 	.ci/sanitize thread $(FIXTURES) $(CHECKPOINT)
 
 .PHONY: fuzz
-fuzz: deps ## run the fuzz targets, FUZZ_SECONDS each
+fuzz: deps ## run the fuzz targets, FUZZ_SECONDS each (FUZZ_SEED=n: the same way each time)
 	SWIFT_BACKTRACE=enable=no Tests/Fuzz/run $(FUZZ_SECONDS)
 	SWIFT_BACKTRACE=enable=no Tests/Fuzz/TokenizerFuzz/run $(FUZZ_SECONDS)
 

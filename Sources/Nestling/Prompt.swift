@@ -45,7 +45,7 @@ extension Model {
         var result: Result<Encoding, Failure>?
         text.withUnsafeBufferPointer { bytes in
             do throws(Failure) {
-                result = .success(try tokenizer.encode(bytes, maximumTokens: textTokens))
+                result = .success(try tokenizer.encode(bytes, maximumTokens: textTokens, keepsOverflow: false))
             } catch {
                 result = .failure(error)
             }

@@ -42,6 +42,9 @@ struct AddedTokens: Sendable {
     /// model's vocabulary on, whatever ids the file gives, as in the reference.
     init(_ list: [Token], model: any Model, normalizer: (any Normalizer)?) throws(Failure) {
         var nextID = model.count
+        let allBytes = list.reduce(0) { $0 + $1.content.utf8.count }
+        let limit = Limits.normalizedBytes(of: allBytes)
+        var normalizedBytes = 0
         for token in list where !token.content.isEmpty {
             let bytes = Array(token.content.utf8)
             let id: Int32
@@ -58,8 +61,14 @@ struct AddedTokens: Sendable {
             contents[id] = bytes
             if token.special { specialContents.insert(bytes) }
             if token.normalized, let normalizer {
-                var text = AlignedText(bytes, origin: 0)
+                var text = AlignedText(bytes, origin: 0, limit: limit - normalizedBytes)
                 try normalizer.normalize(&text)
+                if text.isTooLong {
+                    throw Failure(
+                        .outOfMemory,
+                        "the normalizer makes more than \(limit) bytes of added tokens of \(allBytes) bytes together")
+                }
+                normalizedBytes += text.bytes.count
                 contents[id] = text.bytes
             }
         }
@@ -90,18 +99,25 @@ struct AddedTokens: Sendable {
     func extract(
         _ text: UnsafeBufferPointer<UInt8>, normalizer: (any Normalizer)?
     ) throws(Failure) -> PreTokenizedText {
-        var result = PreTokenizedText(text: AlignedText([], origin: 0))
+        let limit = Limits.normalizedBytes(of: text.count)
+        var result = PreTokenizedText(text: AlignedText([], origin: 0, limit: limit))
         for part in find(in: text, rawTrie) {
             let origin = part.start
             let slice = UnsafeBufferPointer(rebasing: text[part.start..<part.end])
             if !part.isText {
                 let start = result.text.bytes.count
-                result.text.append(AlignedText(slice, origin: origin))
+                result.text.append(AlignedText(slice, origin: origin, limit: limit))
                 result.pieces.append(Piece(start: start, end: start + slice.count, token: part.token))
                 continue
             }
-            var normalized = AlignedText(slice, origin: origin)
+            var normalized = AlignedText(slice, origin: origin, limit: limit - result.text.bytes.count)
             if let normalizer { try normalizer.normalize(&normalized) }
+            if normalized.isTooLong {
+                throw Failure(
+                    .outOfMemory,
+                    "the normalizer makes more than \(limit) bytes of a text of \(text.count), which is the most it may"
+                )
+            }
             let start = result.text.bytes.count
             let found = normalized.bytes.withUnsafeBufferPointer { find(in: $0, normalizedTrie) }
             for piece in found {
@@ -109,6 +125,7 @@ struct AddedTokens: Sendable {
             }
             if result.text.bytes.isEmpty, result.pieces.count == found.count {
                 result.text = normalized
+                result.text.limit = limit
             } else {
                 result.text.append(normalized)
             }

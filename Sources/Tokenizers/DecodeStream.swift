@@ -1,3 +1,5 @@
+import Basics
+
 /// Decodes token ids as they come, for example from a generating model, and never emits half a character.
 ///
 /// What a token is as text depends on its neighbours, so the last few ids are decoded again with each new one and only
@@ -22,37 +24,44 @@ public struct DecodeStream: Sendable {
         self.skipSpecialTokens = skipSpecialTokens
     }
 
-    private func text(_ ids: [Int32]) -> [UInt8] {
-        Array(tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens).utf8)
+    private func text(_ ids: [Int32]) throws(Failure) -> [UInt8] {
+        Array(try tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens).utf8)
     }
 
     /// Takes the next id. Returns the text that it completes, or nil if more ids are needed to know.
-    public mutating func append(_ id: Int32) -> String? {
+    ///
+    /// - Throws: As ``Tokenizer/decode(_:skipSpecialTokens:)``; the stream is then as it was.
+    public mutating func append(_ id: Int32) throws(Failure) -> String? {
         if prefix.isEmpty, !ids.isEmpty {
-            let known = text(ids)
+            let known = try text(ids)
             if !known.ends(with: Self.replacement) {
                 prefix = known
                 settled = ids.count
             }
         }
-        ids.append(id)
-        let all = text(ids)
-        guard all.count > prefix.count, !all.ends(with: Self.replacement) else { return nil }
+        let next = ids + [id]
+        let all = try text(next)
+        guard all.count > prefix.count, !all.ends(with: Self.replacement) else {
+            ids = next
+            return nil
+        }
         // Some decoders change what they said before; what the caller has cannot be taken back.
         var same = 0
         while same < prefix.count, all[same] == prefix[same] { same += 1 }
         while same > 0, same < all.count, all[same] & 0xC0 == 0x80 { same -= 1 }
         let new = all[same...]
-        let kept = ids.count - settled
-        ids.removeFirst(settled)
-        prefix = text(ids)
-        settled = kept
+        let kept = Array(next.dropFirst(settled))
+        prefix = try text(kept)
+        ids = kept
+        settled = kept.count
         return String(decoding: new, as: UTF8.self)
     }
 
     /// Ends the stream: returns the text of ids that were waiting for others, incomplete characters as U+FFFD.
-    public mutating func finish() -> String {
-        let all = text(ids)
+    ///
+    /// - Throws: As ``Tokenizer/decode(_:skipSpecialTokens:)``; the stream is then as it was.
+    public mutating func finish() throws(Failure) -> String {
+        let all = try text(ids)
         let rest = all.starts(with: prefix) ? all.dropFirst(prefix.count) : []
         ids = []
         prefix = []

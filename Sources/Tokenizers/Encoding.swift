@@ -66,41 +66,6 @@ public struct Encoding: Sendable, Equatable {
         if !margins.isEmpty { part.margins = Array(margins[range]) }
         return part
     }
-
-    /// Appends the tokens of `other`. What was cut off of either is combined with the whole of the other.
-    mutating func append(_ other: Encoding) {
-        var combined: [Encoding] = []
-        if !overflowing.isEmpty || !other.overflowing.isEmpty {
-            var otherAlone = other
-            otherAlone.overflowing = []
-            var selfAlone = self
-            selfAlone.overflowing = []
-            for mine in overflowing {
-                for theirs in [otherAlone] + other.overflowing {
-                    var joined = mine
-                    joined.append(theirs)
-                    combined.append(joined)
-                }
-            }
-            for theirs in other.overflowing {
-                var joined = selfAlone
-                joined.append(theirs)
-                combined.append(joined)
-            }
-        }
-        if !margins.isEmpty || !other.margins.isEmpty {
-            margins += repeatElement(TokenMargins(), count: ids.count - margins.count)
-            margins += other.margins
-            margins += repeatElement(TokenMargins(), count: other.count - other.margins.count)
-        }
-        ids.append(contentsOf: other.ids)
-        typeIDs.append(contentsOf: other.typeIDs)
-        specialTokensMask.append(contentsOf: other.specialTokensMask)
-        offsets.append(contentsOf: other.offsets)
-        wordIDs.append(contentsOf: other.wordIDs)
-        sequenceIDs.append(contentsOf: other.sequenceIDs)
-        overflowing = combined
-    }
 }
 
 /// Turns byte offsets of a text into character offsets: a running count every 64 bytes, the rest counted when asked.

@@ -66,7 +66,16 @@ public final class Tokenizer: Sendable {
     }
 
     /// The tokens of `encoding`, as the vocabulary spells them.
-    public func tokens(of encoding: Encoding) -> [String] { encoding.ids.map { token(of: $0) ?? "" } }
+    public func tokens(of encoding: Encoding) -> [String] {
+        // A long token that comes often is stored once.
+        var known: [Int32: String] = [:]
+        return encoding.ids.map { id in
+            if let token = known[id] { return token }
+            let token = token(of: id) ?? ""
+            known[id] = token
+            return token
+        }
+    }
 
     // MARK: - Encoding
 
@@ -77,41 +86,44 @@ public final class Tokenizer: Sendable {
     ///   - pair: A second text, UTF-8, for tokenizers that join two.
     ///   - addSpecialTokens: Whether the post-processor adds its special tokens.
     ///   - maximumTokens: Cuts to this many tokens, special ones included; of a pair the longer text first.
+    ///   - keepsOverflow: Whether what is cut off is kept in ``Encoding/overflowing``.
     /// - Throws: `invalidArgument` if a text is not UTF-8 (the message names the byte) or cannot be cut to
     ///   `maximumTokens`; `corrupt` if the vocabulary lacks an unknown token that the text needs; `unsupported` if a
-    ///   regular expression of the file takes too long on the text.
+    ///   regular expression of the file takes too long on the text; `outOfMemory` if the file would make many times as
+    ///   much of the text as tokenizers do (the message tells the limit).
     public func encode(
         _ text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>? = nil, addSpecialTokens: Bool = true,
-        maximumTokens: Int? = nil
+        maximumTokens: Int? = nil, keepsOverflow: Bool = true
     ) throws(Failure) -> Encoding {
         try encode(
             text, pair: pair, addSpecialTokens: addSpecialTokens,
-            truncation: maximumTokens.map { Truncation(maximumTokens: $0) })
+            truncation: maximumTokens.map { Truncation(maximumTokens: $0) }, keepsOverflow: keepsOverflow)
     }
 
-    /// As ``encode(_:pair:addSpecialTokens:maximumTokens:)``, with every setting of truncation.
+    /// As ``encode(_:pair:addSpecialTokens:maximumTokens:keepsOverflow:)``, with every setting of truncation.
     public func encode(
         _ text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>? = nil, addSpecialTokens: Bool = true,
-        truncation: Truncation?
+        truncation: Truncation?, keepsOverflow: Bool = true
     ) throws(Failure) -> Encoding {
         var encodings = [try encodeAlone(text, sequence: 0)]
         if let pair { encodings.append(try encodeAlone(pair, sequence: 1)) }
+        let limit = Limits.joinedTokens(of: encodings.reduce(0) { $0 + $1.count })
         if let truncation {
             let added = addSpecialTokens ? postProcessor?.addedTokens(isPair: pair != nil) ?? 0 : 0
-            try truncation.cut(&encodings, added: added)
+            try truncation.cut(&encodings, added: added, keepsOverflow: keepsOverflow, limit: limit)
         }
         if let postProcessor {
             let texts = pair.map { [text, $0] } ?? [text]
-            encodings = postProcessor.process(encodings, of: texts, addSpecialTokens: addSpecialTokens)
+            encodings = try postProcessor.process(
+                encodings, of: texts, addSpecialTokens: addSpecialTokens, limit: limit)
         }
-        guard var result = encodings.first else { return Encoding() }
-        for next in encodings.dropFirst() { result.append(next) }
-        return result
+        return try Encoding.joined(encodings, limit: limit)
     }
 
-    /// As ``encode(_:pair:addSpecialTokens:maximumTokens:)``, of strings.
+    /// As ``encode(_:pair:addSpecialTokens:maximumTokens:keepsOverflow:)``, of strings.
     public func encode(
-        _ text: String, pair: String? = nil, addSpecialTokens: Bool = true, maximumTokens: Int? = nil
+        _ text: String, pair: String? = nil, addSpecialTokens: Bool = true, maximumTokens: Int? = nil,
+        keepsOverflow: Bool = true
     ) throws(Failure) -> Encoding {
         let first = Array(text.utf8)
         let second = pair.map { Array($0.utf8) }
@@ -122,7 +134,7 @@ public final class Tokenizer: Sendable {
                     outcome = .success(
                         try encode(
                             first, pair: second == nil ? nil : buffer, addSpecialTokens: addSpecialTokens,
-                            maximumTokens: maximumTokens))
+                            maximumTokens: maximumTokens, keepsOverflow: keepsOverflow))
                 } catch {
                     outcome = .failure(error)
                 }
@@ -141,9 +153,6 @@ public final class Tokenizer: Sendable {
         }
         var work = try addedTokens.extract(text, normalizer: normalizer)
         if let preTokenizer { try preTokenizer.preTokenize(&work) }
-        guard work.text.bytes.count < Int(Int32.max) else {
-            throw Failure(.outOfMemory, "the normalized text has \(work.text.bytes.count) bytes, too many for 32 bits")
-        }
         let tokens = try tokenize(work)
         var result = encoding(of: tokens, in: work, sequence: sequence)
         if postProcessor?.trimsOffsets == true { result.margins = margins(of: tokens, in: work) }
@@ -203,16 +212,27 @@ public final class Tokenizer: Sendable {
     /// The text of token ids. Ids that the vocabulary lacks are left out.
     ///
     /// - Parameter skipSpecialTokens: Whether special tokens are left out as well.
-    public func decode(_ ids: [Int32], skipSpecialTokens: Bool = true) -> String {
+    /// - Throws: `outOfMemory` if the file would make many times as much of the ids as tokenizers do (the message tells the
+    ///   limit); `unsupported` if a regular expression of the file takes too long on the tokens.
+    public func decode(_ ids: [Int32], skipSpecialTokens: Bool = true) throws(Failure) -> String {
         var tokens: [[UInt8]] = []
         tokens.reserveCapacity(ids.count)
+        let limit = Limits.spelledBytes(of: ids.count)
+        var spelled = 0
         for id in ids {
             guard let token = addedTokens.content(of: id) ?? model.token(of: id).map(Array.init) else { continue }
             if skipSpecialTokens, addedTokens.isSpecial(token) { continue }
+            spelled += token.count
+            guard spelled <= limit else {
+                throw Failure(
+                    .outOfMemory,
+                    "\(ids.count) tokens are spelled with more than \(limit) bytes, the most for that many")
+            }
             tokens.append(token)
         }
         if let decoder {
-            return UTF8Text.string(Array(decoder.decode(tokens).joined()))
+            let decoded = try decoder.decode(tokens, limit: Limits.decodedBytes(of: spelled))
+            return UTF8Text.string(Array(decoded.joined()))
         }
         return UTF8Text.string(Array(tokens.joined(separator: [0x20])))
     }

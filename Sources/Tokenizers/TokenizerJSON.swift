@@ -13,6 +13,13 @@ extension Tokenizer {
         if let version = root.value("version"), version.string != "1.0" {
             throw Failure(.unsupported, "\(root.path("version")): only version \"1.0\" is known")
         }
+        for stage in ["normalizer", "pre_tokenizer", "post_processor", "decoder"] {
+            let count = Self.components(root.value(stage))
+            guard count <= Limits.components else {
+                throw Failure(
+                    .unsupported, "\(root.path(stage)): \(count) components; at most \(Limits.components) are possible")
+            }
+        }
         let model = try Models.read(try root.settings("model"))
         let normalizer: (any Normalizer)? =
             root.has("normalizer") ? try Normalizers.read(try root.settings("normalizer")) : nil
@@ -34,5 +41,11 @@ extension Tokenizer {
             added: added,
             truncation: root.has("truncation") ? try Truncation(try root.settings("truncation")) : nil,
             padding: root.has("padding") ? try Padding(try root.settings("padding")) : nil)
+    }
+
+    /// How many components a stage has, those inside of sequences included.
+    private static func components(_ stage: JSON?) -> Int {
+        let parts = ["normalizers", "pretokenizers", "processors", "decoders"].flatMap { stage?[$0]?.array ?? [] }
+        return parts.reduce(1) { $0 + components($1) }
     }
 }

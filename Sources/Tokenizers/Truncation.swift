@@ -54,7 +54,14 @@ public struct Truncation: Sendable, Equatable {
     }
 
     /// Cuts `encodings`, one or two, so that with `added` special tokens they have no more than ``maximumTokens``.
-    func cut(_ encodings: inout [Encoding], added: Int) throws(Failure) {
+    ///
+    /// - Parameters:
+    ///   - keepsOverflow: Whether what is cut off is kept in ``Encoding/overflowing``.
+    ///   - limit: What the parts of one text that are cut off may cost; see ``Encoding/overflowCost``.
+    func cut(_ encodings: inout [Encoding], added: Int, keepsOverflow: Bool, limit: Int) throws(Failure) {
+        func cut(_ encoding: inout Encoding, to maximum: Int) throws(Failure) {
+            try self.cut(&encoding, to: maximum, limit: keepsOverflow ? limit : nil)
+        }
         guard maximumTokens >= added else {
             throw Failure(.invalidArgument, "cannot cut to \(maximumTokens) tokens: \(added) special tokens are added")
         }
@@ -93,12 +100,13 @@ public struct Truncation: Sendable, Equatable {
         }
     }
 
-    private func cut(_ encoding: inout Encoding, to maximum: Int) throws(Failure) {
+    /// Cuts one text; without a limit what is cut off is dropped.
+    private func cut(_ encoding: inout Encoding, to maximum: Int, limit: Int?) throws(Failure) {
         let count = encoding.count
         if maximum >= count { return }
         if maximum == 0 {
             var empty = Encoding()
-            empty.overflowing = [encoding]
+            if limit != nil { empty.overflowing = [encoding] }
             encoding = empty
             return
         }
@@ -106,7 +114,21 @@ public struct Truncation: Sendable, Equatable {
             throw Failure(
                 .invalidArgument, "the stride \(stride) must be less than the \(maximum) tokens that are left")
         }
+        guard let limit else {
+            encoding = encoding.part(direction == .right ? 0..<maximum : count - maximum..<count)
+            return
+        }
         let step = maximum - stride
+        // Parts behind the first: all but the last have `maximum` tokens.
+        let cutOff = (count - maximum - 1) / step + 1
+        let (tokens, isTooLarge) = (cutOff - 1).multipliedReportingOverflow(by: maximum)
+        let (cost, overflows) = tokens.addingReportingOverflow(count - cutOff * step + 8 * cutOff)
+        guard !isTooLarge, !overflows, cost <= limit else {
+            throw Failure(
+                .outOfMemory,
+                "cutting \(count) tokens into parts of \(maximum) that share \(stride) makes \(cutOff) parts more, too much "
+                    + "for the limit of \(limit) tokens: lower the stride, keep more tokens, or no parts")
+        }
         var parts: [Range<Int>] = []
         switch direction {
         case .right:

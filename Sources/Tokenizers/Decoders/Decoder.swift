@@ -4,7 +4,10 @@ import Basics
 /// on its neighbours.
 protocol Decoder: Sendable {
     /// Rewrites the tokens; joined, they are the text.
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]]
+    ///
+    /// - Throws: `outOfMemory` if the result would have more than `limit` bytes and may be many times as long as the
+    ///   tokens; `unsupported` if a regular expression takes too long on them.
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]]
 }
 
 /// The decoders that can be read, by their names in tokenizer.json.

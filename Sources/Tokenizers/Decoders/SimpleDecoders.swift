@@ -4,14 +4,18 @@ import Basics
 struct DecoderSequence: Decoder {
     let parts: [any Decoder]
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] { parts.reduce(tokens) { $1.decode($0) } }
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
+        var tokens = tokens
+        for part in parts { tokens = try part.decode(tokens, limit: limit) }
+        return tokens
+    }
 }
 
 /// Replaces the suffix that ends a word by a space, at the end of the text by nothing.
 struct BPEDecoder: Decoder {
     let suffix: [UInt8]
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         tokens.enumerated().map { index, token in
             var token = token
             token.replaceAll(suffix, with: index == tokens.count - 1 ? [] : [0x20])
@@ -22,7 +26,7 @@ struct BPEDecoder: Decoder {
 
 /// Turns characters of the byte-level alphabet back into bytes; a token with any other character stays as it is.
 struct ByteLevelDecoder: Decoder {
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         var bytes: [UInt8] = []
         for token in tokens {
             bytes.append(contentsOf: token.withUnsafeBufferPointer { ByteLevelAlphabet.bytes(of: $0) } ?? token)
@@ -36,7 +40,7 @@ struct MetaspaceDecoder: Decoder {
     let mark: UInt32
     let dropsFirst: Bool
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         var bytes: [UInt8] = []
         UTF8Text.append(mark, to: &bytes)
         return tokens.enumerated().map { index, token in
@@ -61,7 +65,7 @@ struct CTCDecoder: Decoder {
         cleanUp = try json.bool("cleanup", default: true)
     }
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         var result: [[UInt8]] = []
         for (index, token) in tokens.enumerated() where index == 0 || token != tokens[index - 1] {
             var token = token
@@ -76,16 +80,30 @@ struct CTCDecoder: Decoder {
     }
 }
 
-/// Replaces every match of a pattern in each token. A pattern that takes too long on a token leaves it as it is.
+/// Replaces every match of a pattern in each token.
 struct ReplaceDecoder: Decoder {
     let normalizer: ReplaceNormalizer
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] { tokens.map { (try? normalizer.replacing($0)) ?? $0 } }
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        result.reserveCapacity(tokens.count)
+        var room = limit
+        for token in tokens {
+            guard let replaced = try normalizer.replacing(token, limit: room) else {
+                throw Failure(
+                    .outOfMemory, "the decoder makes more than \(limit) bytes of these tokens, which is the most it may"
+                )
+            }
+            room -= replaced.count
+            result.append(replaced)
+        }
+        return result
+    }
 }
 
 /// Makes all tokens one, for the decoders behind it.
 struct FuseDecoder: Decoder {
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] { [Array(tokens.joined())] }
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] { [Array(tokens.joined())] }
 }
 
 /// Removes a character at the ends of each token, as often as it is told at most.
@@ -103,7 +121,7 @@ struct StripDecoder: Decoder {
         stop = try json.count("stop", default: 0)
     }
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         tokens.map { token in
             var token = token[...]
             var count = 0
@@ -123,7 +141,7 @@ struct StripDecoder: Decoder {
 
 /// Turns runs of tokens like `<0xE2>` into the text of those bytes; a run that is not UTF-8 becomes one U+FFFD per byte.
 struct ByteFallbackDecoder: Decoder {
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         var result: [[UInt8]] = []
         var run: [UInt8] = []
         func finishRun() {

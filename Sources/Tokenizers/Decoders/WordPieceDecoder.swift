@@ -17,7 +17,7 @@ struct WordPieceDecoder: Decoder {
             prefix: try json.string("prefix", default: "##"), cleanUp: try json.bool("cleanup", default: true))
     }
 
-    func decode(_ tokens: [[UInt8]]) -> [[UInt8]] {
+    func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         tokens.enumerated().map { index, token in
             var token = token
             if index > 0 {

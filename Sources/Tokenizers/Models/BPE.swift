@@ -12,8 +12,13 @@ struct BPE: Model {
     private let fuseUnknown: Bool
     private let ignoreMerges: Bool
     private let hasEmptyTokens: Bool
+    /// Characters with their markers, if there are markers.
+    private let marked: MarkedCharacters?
     /// The ids of `<0x00>` ... `<0xFF>`, or -1; empty without byte fallback.
     private let fallback: [Int32]
+    /// The same of the bytes of the markers; nil if one is missing.
+    private let prefixFallback: [Int32]?
+    private let suffixFallback: [Int32]?
     /// Whether a text of bytes is read as if each were its character of the byte-level alphabet.
     private let readsBytes: Bool
     /// The ids of single bytes: of ASCII characters, or of all bytes if ``readsBytes``; -1 where there is none.
@@ -28,8 +33,10 @@ struct BPE: Model {
     /// Reads `model` of a tokenizer.json.
     init(_ json: Settings) throws(Failure) {
         vocabulary = try json.vocabulary()
-        prefix = try Self.marker(json, "continuing_subword_prefix")
-        suffix = try Self.marker(json, "end_of_word_suffix")
+        prefix = Array(try json.string("continuing_subword_prefix", default: "").utf8)
+        suffix = Array(try json.string("end_of_word_suffix", default: "").utf8)
+        marked =
+            prefix.isEmpty && suffix.isEmpty ? nil : MarkedCharacters(vocabulary, prefix: prefix, suffix: suffix)
         unknownToken = json.has("unk_token") ? try json.string("unk_token") : nil
         unknown = unknownToken.flatMap { [vocabulary] in vocabulary.id(of: $0) }
         fuseUnknown = try json.bool("fuse_unk", default: false)
@@ -38,6 +45,8 @@ struct BPE: Model {
             throw Failure(.unsupported, "\(json.path("dropout")): tokenization is never random here")
         }
         fallback = try json.bool("byte_fallback", default: false) ? Self.fallback(vocabulary) : []
+        prefixFallback = Self.spelled(prefix, fallback)
+        suffixFallback = Self.spelled(suffix, fallback)
         merges = try Self.merges(json, vocabulary, prefixCount: prefix.count)
         hasEmptyTokens = vocabulary.id(of: "") != nil || !prefix.isEmpty
         readsBytes = false
@@ -67,25 +76,26 @@ struct BPE: Model {
         unknown = model.unknown
         prefix = []
         suffix = []
+        marked = nil
         fuseUnknown = model.fuseUnknown
         ignoreMerges = model.ignoreMerges
         hasEmptyTokens = model.hasEmptyTokens
         fallback = []
+        prefixFallback = []
+        suffixFallback = []
         readsBytes = true
         self.single = single
         findWholeWords()
     }
 
-    /// A marker of word parts. It is added to each character, so that its length multiplies the work.
-    private static func marker(_ json: Settings, _ key: String) throws(Failure) -> [UInt8] {
-        let marker = Array(try json.string(key, default: "").utf8)
-        guard marker.count <= 256 else { throw Failure(.unsupported, "\(json.path(key)): longer than 256 bytes") }
-        return marker
-    }
-
     private static func fallback(_ vocabulary: Vocabulary) -> [Int32] {
         let digits = Array("0123456789ABCDEF")
         return (0..<256).map { vocabulary.id(of: "<0x\(digits[$0 >> 4])\(digits[$0 & 15])>") ?? -1 }
+    }
+
+    private static func spelled(_ marker: [UInt8], _ fallback: [Int32]) -> [Int32]? {
+        let ids = fallback.isEmpty ? [] : marker.map { fallback[Int($0)] }
+        return ids.contains { $0 < 0 } ? nil : ids
     }
 
     private static func merges(
@@ -126,7 +136,7 @@ struct BPE: Model {
     private mutating func findWholeWords() {
         guard prefix.isEmpty, suffix.isEmpty else { return }
         var found = Vocabulary()
-        var work = MergeWorkspace()
+        var work = MergeWorkspace(limit: .max)
         for (token, id) in vocabulary.entries where !token.isEmpty {
             token.withUnsafeBufferPointer { buffer in
                 guard readsBytes else { return add(buffer, id) }
@@ -145,7 +155,9 @@ struct BPE: Model {
     }
 
     func tokenize(_ text: UnsafeBufferPointer<UInt8>, _ pieces: [Piece], into tokens: inout TokenList) throws(Failure) {
-        var work = MergeWorkspace()
+        // Byte fallback spells the markers of unknown characters too, however long they are.
+        let limit = Limits.tokens(ofBytes: text.count)
+        var work = MergeWorkspace(limit: limit)
         var cache = WordCache(pieces: pieces.count)
         let looksWhole = prefix.isEmpty && suffix.isEmpty || ignoreMerges
         for (word, piece) in pieces.enumerated() {
@@ -172,6 +184,11 @@ struct BPE: Model {
                 throw Failure(
                     .corrupt, "the vocabulary has no unknown token \"\(unknownToken ?? "")\", which this text needs")
             }
+            guard tokens.ids.count <= limit, !work.isTooLong else {
+                throw Failure(
+                    .outOfMemory,
+                    "the model makes more than \(limit) tokens of \(text.count) bytes, which is the most it may")
+            }
         }
     }
 
@@ -192,22 +209,20 @@ struct BPE: Model {
     private func addCharacters(
         _ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ work: inout MergeWorkspace
     ) -> Bool {
-        let isPlain = prefix.isEmpty && suffix.isEmpty
         var unknownLength = 0
         var position = start
-        while position < end {
+        while position < end, !work.isTooLong {
             let lead = text[position]
             let length = min(UTF8Text.length(lead: lead), end - position)
             let character = UnsafeBufferPointer(rebasing: text[position..<position + length])
             let isFirst = position == start
             position += length
             let id: Int32
-            var decorated: [UInt8] = []
-            if isPlain {
-                id = lead < 0x80 ? single[Int(lead)] : vocabulary.id(of: character) ?? -1
+            let isLast = position == end
+            if let marked, !isFirst || isLast && !suffix.isEmpty {
+                id = marked.id(of: character, isFirst: isFirst, isLast: isLast) ?? -1
             } else {
-                decorated = (isFirst ? [] : prefix) + Array(character) + (position == end ? suffix : [])
-                id = decorated.withUnsafeBufferPointer { vocabulary.id(of: $0) } ?? -1
+                id = lead < 0x80 ? single[Int(lead)] : vocabulary.id(of: character) ?? -1
             }
             if id >= 0 {
                 if unknownLength > 0, let unknown { work.append(unknown, length: unknownLength) }
@@ -216,10 +231,12 @@ struct BPE: Model {
                 continue
             }
             if !fallback.isEmpty {
-                let bytes = isPlain ? Array(character) : decorated
-                if bytes.allSatisfy({ fallback[Int($0)] >= 0 }) {
+                let (before, after) = (isFirst ? [] : prefixFallback, isLast ? suffixFallback : [])
+                if let before, let after, character.allSatisfy({ fallback[Int($0)] >= 0 }) {
                     // An unknown run that waits stays behind: that is what the reference does.
-                    for byte in bytes { work.append(fallback[Int(byte)], length: 1) }
+                    for id in before where !work.isTooLong { work.append(id, length: 1) }
+                    for byte in character { work.append(fallback[Int(byte)], length: 1) }
+                    for id in after where !work.isTooLong { work.append(id, length: 1) }
                     continue
                 }
             }

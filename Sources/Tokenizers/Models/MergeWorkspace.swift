@@ -6,7 +6,14 @@ struct MergeWorkspace {
     private(set) var ids: [Int32] = []
     private(set) var lengths: [Int32] = []
     private var ranks: [MergeTable.Merge] = []
+    /// How many symbols may be added to a word; what is past that is left out.
+    let limit: Int
+    /// Whether symbols were left out.
+    private(set) var isTooLong = false
     private static let longestSearched = 48
+
+    /// A workspace for words of up to `limit` symbols.
+    init(limit: Int) { self.limit = limit }
 
     /// Forgets the last word.
     mutating func removeAll() {
@@ -17,6 +24,10 @@ struct MergeWorkspace {
     /// Adds a symbol that stands for `length` bytes.
     @inline(__always)
     mutating func append(_ id: Int32, length: Int) {
+        guard ids.count < limit else {
+            isTooLong = true
+            return
+        }
         ids.append(id)
         lengths.append(Int32(truncatingIfNeeded: length))
     }

@@ -2,7 +2,8 @@ import Basics
 
 /// A stage that rewrites text before it is cut into words. It sees one stretch of text between added tokens at a time.
 protocol Normalizer: Sendable {
-    /// Rewrites `text` and keeps track of where each character came from.
+    /// Rewrites `text` and keeps track of where each character came from. Text that would pass its limit is marked as too
+    /// long; then it does not matter what it says.
     func normalize(_ text: inout AlignedText) throws(Failure)
 }
 

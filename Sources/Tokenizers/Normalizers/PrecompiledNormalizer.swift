@@ -95,21 +95,24 @@ struct PrecompiledNormalizer: Normalizer {
         var changes: [(scalar: UInt32, change: Int32)] = []
         changes.reserveCapacity(bytes.count)
         var isChanged = false
+        var written = 0
         bytes.withUnsafeBufferPointer { buffer in
             var position = 0
-            while position < buffer.count {
+            while position < buffer.count, written <= text.limit {
                 let end = GraphemeClusters.end(buffer, position)
                 if end - position < 6, let rule = Self.rule(bytes[position..<end], units, texts) {
                     isChanged = true
                     replace(buffer, position..<end, rule, &changes)
+                    written += rule.count
                     position = end
                     continue
                 }
-                while position < end {
+                while position < end, written <= text.limit {
                     let (scalar, length) = buffer.scalar(at: position)
                     if let rule = Self.rule(bytes[position..<position + length], units, texts) {
                         isChanged = true
                         replace(buffer, position..<position + length, rule, &changes)
+                        written += rule.count
                     } else {
                         changes.append((scalar, 0))
                     }
@@ -118,6 +121,10 @@ struct PrecompiledNormalizer: Normalizer {
             }
         }
         guard isChanged else { return }
+        guard written <= text.limit else {
+            text.isTooLong = true
+            return
+        }
         var rewriter = TextRewriter(text)
         for (scalar, change) in changes { rewriter.put(scalar, change: Int(change)) }
         text = rewriter.finish()

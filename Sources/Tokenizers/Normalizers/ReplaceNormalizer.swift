@@ -14,6 +14,10 @@ struct ReplaceNormalizer: Normalizer {
     func normalize(_ text: inout AlignedText) throws(Failure) {
         let matches = try find(in: text.bytes)
         if matches.isEmpty { return }
+        guard let length = length(text.bytes.count, replacing: matches), length <= text.limit else {
+            text.isTooLong = true
+            return
+        }
         var rewriter = TextRewriter(text)
         content.withUnsafeBufferPointer { content in
             for match in matches {
@@ -31,17 +35,27 @@ struct ReplaceNormalizer: Normalizer {
         text = rewriter.finish()
     }
 
-    /// `bytes` with every match replaced.
-    func replacing(_ bytes: [UInt8]) throws(Failure) -> [UInt8] {
+    /// `bytes` with every match replaced, or nil if that has more than `limit` bytes.
+    func replacing(_ bytes: [UInt8], limit: Int) throws(Failure) -> [UInt8]? {
+        let matches = try find(in: bytes)
+        guard let length = length(bytes.count, replacing: matches), length <= limit else { return nil }
         var result: [UInt8] = []
+        result.reserveCapacity(length)
         var done = 0
-        for match in try find(in: bytes) {
+        for match in matches {
             result.append(contentsOf: bytes[done..<match.lowerBound])
             result.append(contentsOf: content)
             done = match.upperBound
         }
         result.append(contentsOf: bytes[done...])
         return result
+    }
+
+    /// How long `count` bytes become, or nil if that does not fit into 64 bits.
+    private func length(_ count: Int, replacing matches: [Range<Int>]) -> Int? {
+        let (written, isTooLarge) = matches.count.multipliedReportingOverflow(by: content.count)
+        let (sum, overflows) = written.addingReportingOverflow(count - matches.reduce(0) { $0 + $1.count })
+        return isTooLarge || overflows ? nil : sum
     }
 
     private func find(in bytes: [UInt8]) throws(Failure) -> [Range<Int>] {

@@ -5,7 +5,7 @@ struct NormalizerSequence: Normalizer {
     let parts: [any Normalizer]
 
     func normalize(_ text: inout AlignedText) throws(Failure) {
-        for part in parts { try part.normalize(&text) }
+        for part in parts where !text.isTooLong { try part.normalize(&text) }
     }
 }
 
@@ -103,6 +103,10 @@ extension AlignedText {
     /// Puts `prefix` before the text, unless that is empty; it shares the place of the first character.
     mutating func prepend(_ prefix: [UInt8]) {
         guard !bytes.isEmpty, !prefix.isEmpty else { return }
+        guard prefix.count <= limit - bytes.count else {
+            isTooLong = true
+            return
+        }
         makeAlignmentExplicit()
         bytes.insert(contentsOf: prefix, at: 0)
         starts.insert(contentsOf: repeatElement(starts[0], count: prefix.count), at: 0)
@@ -127,5 +131,6 @@ extension AlignedText {
             }
         }
         (bytes, starts, ends) = (mapped, newStarts, newEnds)
+        if bytes.count > limit { isTooLong = true }
     }
 }

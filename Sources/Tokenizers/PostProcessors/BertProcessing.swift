@@ -20,8 +20,8 @@ struct BertProcessing: PostProcessor {
     func addedTokens(isPair: Bool) -> Int { isPair ? 3 : 2 }
 
     func process(
-        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool
-    ) -> [Encoding] {
+        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool, limit: Int
+    ) throws(Failure) -> [Encoding] {
         guard addSpecialTokens else { return encodings }
         return encodings.enumerated().map { index, encoding in
             index == 0

@@ -20,8 +20,8 @@ struct ByteLevelProcessing: PostProcessor {
     func addedTokens(isPair: Bool) -> Int { 0 }
 
     func process(
-        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool
-    ) -> [Encoding] {
+        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool, limit: Int
+    ) throws(Failure) -> [Encoding] {
         guard trimsOffsets else { return encodings }
         return encodings.map { encoding in
             var encoding = encoding
@@ -37,11 +37,18 @@ struct PostProcessorSequence: PostProcessor {
 
     var trimsOffsets: Bool { parts.contains { $0.trimsOffsets } }
 
-    func addedTokens(isPair: Bool) -> Int { parts.reduce(0) { $0 + $1.addedTokens(isPair: isPair) } }
+    func addedTokens(isPair: Bool) -> Int {
+        parts.reduce(0) { min($0 + $1.addedTokens(isPair: isPair), Limits.addedTokens + 1) }
+    }
 
     func process(
-        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool
-    ) -> [Encoding] {
-        parts.reduce(encodings) { $1.process($0, of: texts, addSpecialTokens: addSpecialTokens) }
+        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool, limit: Int
+    ) throws(Failure) -> [Encoding] {
+        var encodings = encodings
+        for part in parts {
+            encodings = try part.process(encodings, of: texts, addSpecialTokens: addSpecialTokens, limit: limit)
+            try Encoding.check(encodings, limit: limit)
+        }
+        return encodings
     }
 }

@@ -26,8 +26,8 @@ struct RobertaProcessing: PostProcessor {
     func addedTokens(isPair: Bool) -> Int { isPair ? 4 : 2 }
 
     func process(
-        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool
-    ) -> [Encoding] {
+        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool, limit: Int
+    ) throws(Failure) -> [Encoding] {
         encodings.enumerated().map { index, encoding in
             var encoding = encoding
             if trimsOffsets { encoding.trimOffsets(in: texts, keepsAddedSpace: addPrefixSpace) }

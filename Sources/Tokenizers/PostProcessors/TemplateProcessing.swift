@@ -54,13 +54,18 @@ struct TemplateProcessing: PostProcessor {
 
     func addedTokens(isPair: Bool) -> Int {
         (isPair ? pair : single).reduce(0) { sum, part in
-            if case .special(let ids, _) = part { sum + ids.count } else { sum }
+            if case .special(let ids, _) = part { min(sum + ids.count, Limits.addedTokens + 1) } else { sum }
         }
     }
 
     func process(
-        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool
-    ) -> [Encoding] {
+        _ encodings: [Encoding], of texts: [UnsafeBufferPointer<UInt8>], addSpecialTokens: Bool, limit: Int
+    ) throws(Failure) -> [Encoding] {
+        var named: [Encoding] = []
+        for case .text(let number, _) in encodings.count == 2 ? pair : single where number < encodings.count {
+            named.append(encodings[number])
+        }
+        try Encoding.check(named, limit: limit)
         var result: [Encoding] = []
         for part in encodings.count == 2 ? pair : single {
             switch part {

@@ -32,7 +32,7 @@ struct ByteLevelPreTokenizer: PreTokenizer {
 
     func preTokenize(_ text: inout PreTokenizedText) throws(Failure) {
         if addPrefixSpace, text.pieces.contains(where: { $0.isText && text.text.bytes[$0.start] != 0x20 }) {
-            text.rewrite { source, piece, result in
+            try text.rewrite { source, piece, result in
                 if source.bytes[piece.start] != 0x20 {
                     result.append([0x20], aligned: source.alignment(at: piece.start))
                 }
@@ -42,7 +42,7 @@ struct ByteLevelPreTokenizer: PreTokenizer {
         if usesRegex { try text.split(by: .regex(try Self.pattern.get()), .isolated) }
         if keepsBytes { return }
         let characters = ByteLevelAlphabet.characters
-        text.rewrite { source, piece, result in
+        try text.rewrite { source, piece, result in
             for position in piece.start..<piece.end {
                 let character = characters[Int(source.bytes[position])]
                 let place = source.alignment(at: position)

@@ -41,7 +41,7 @@ struct MetaspacePreTokenizer: PreTokenizer {
     func preTokenize(_ text: inout PreTokenizedText) throws(Failure) {
         var mark: [UInt8] = []
         UTF8Text.append(replacement, to: &mark)
-        text.rewrite { source, piece, result in
+        try text.rewrite { source, piece, result in
             let first = source.bytes[piece.start] == 0x20 || source.bytes[piece.start..<piece.end].starts(with: mark)
             let prepends =
                 switch prepending {
@@ -99,9 +99,10 @@ extension AlignedText {
 }
 
 extension PreTokenizedText {
-    /// Writes the text anew: `body` appends what each piece of text becomes; added tokens are copied.
-    mutating func rewrite(_ body: (AlignedText, Piece, inout AlignedText) -> Void) {
-        var result = AlignedText([], origin: text.origin)
+    /// Writes the text anew: `body` appends what each piece of text becomes, no more than a few times its length; added
+    /// tokens are copied.
+    mutating func rewrite(_ body: (AlignedText, Piece, inout AlignedText) -> Void) throws(Failure) {
+        var result = AlignedText([], origin: text.origin, limit: text.limit)
         result.isIdentity = false
         result.bytes.reserveCapacity(text.bytes.count + text.bytes.count / 4)
         result.starts.reserveCapacity(text.bytes.count + text.bytes.count / 4)
@@ -111,6 +112,11 @@ extension PreTokenizedText {
         for piece in pieces {
             let start = result.bytes.count
             if piece.isText { body(text, piece, &result) } else { result.append(text, piece.start..<piece.end) }
+            guard result.bytes.count <= result.limit else {
+                throw Failure(
+                    .outOfMemory,
+                    "the pre-tokenizers make more than \(result.limit) bytes of this text, which is the most they may")
+            }
             if result.bytes.count > start {
                 kept.append(Piece(start: start, end: result.bytes.count, token: piece.token))
             }

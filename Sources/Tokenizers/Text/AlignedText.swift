@@ -13,11 +13,17 @@ struct AlignedText {
     var isIdentity = true
     /// Where in the original this text begins.
     let origin: Int
+    /// How many bytes it may have; see ``Limits``.
+    var limit: Int
+    /// Whether more than that would have been written. What is in ``bytes`` is of no use then.
+    var isTooLong = false
 
     /// Text that nothing has changed yet.
-    init(_ bytes: some Collection<UInt8>, origin: Int) {
+    init(_ bytes: some Collection<UInt8>, origin: Int, limit: Int) {
         self.bytes = Array(bytes)
         self.origin = origin
+        self.limit = limit
+        isTooLong = self.bytes.count > limit
     }
 
     /// The range of the original character behind the byte at `position`.
@@ -76,12 +82,15 @@ struct TextRewriter {
     /// Starts at the beginning of `source`.
     init(_ source: AlignedText) {
         self.source = source
-        result = AlignedText([], origin: source.origin)
+        result = AlignedText([], origin: source.origin, limit: source.limit)
         result.isIdentity = false
         result.bytes.reserveCapacity(source.bytes.count)
         result.starts.reserveCapacity(source.bytes.count)
         result.ends.reserveCapacity(source.bytes.count)
     }
+
+    /// Whether no more can be written.
+    var isTooLong: Bool { result.isTooLong }
 
     /// The new text; what was not walked over is dropped.
     consuming func finish() -> AlignedText { result }
@@ -89,6 +98,10 @@ struct TextRewriter {
     /// Writes `scalar` with the place of the next old character, without passing over it.
     @inline(__always)
     private mutating func write(_ scalar: UInt32, _ place: (start: UInt32, end: UInt32)) {
+        guard result.bytes.count < result.limit else {
+            result.isTooLong = true
+            return
+        }
         UTF8Text.append(scalar, to: &result.bytes)
         for _ in 0..<UTF8Text.length(scalar: scalar) {
             result.starts.append(place.start)
@@ -133,9 +146,14 @@ struct TextRewriter {
     /// Keeps the old text as it is up to the byte `end`.
     mutating func keep(upTo end: Int) {
         guard position < end else { return }
+        guard end - position <= result.limit - result.bytes.count else {
+            result.isTooLong = true
+            return
+        }
         result.bytes.append(contentsOf: source.bytes[position..<end])
         if source.isIdentity {
-            var part = AlignedText(source.bytes[position..<end], origin: source.origin + position)
+            var part = AlignedText(
+                source.bytes[position..<end], origin: source.origin + position, limit: source.limit)
             part.makeAlignmentExplicit()
             result.starts.append(contentsOf: part.starts)
             result.ends.append(contentsOf: part.ends)

@@ -66,6 +66,8 @@ struct OnigurumaSyntax {
 
     private mutating func run() throws(Failure) -> [UInt8] {
         while let scalar = peek() {
+            // PCRE2 refuses far shorter ones; what is short here may be spelled out at length.
+            guard output.count < 1 << 20 else { throw refused("a megabyte") }
             switch scalar {
             case "\\": try escape()
             case "[": writeAtom(try characterClass())

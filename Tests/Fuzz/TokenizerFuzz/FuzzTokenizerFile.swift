@@ -18,13 +18,14 @@ func fuzzTokenizerFile(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
             guard let encoding = try? tokenizer.encode(text, pair: text) else { return }
             _ = encoding.characterOffsets(in: text, pair: text)
             _ = tokenizer.tokens(of: encoding)
-            _ = tokenizer.decode(encoding.ids)
+            _ = try? tokenizer.decode(encoding.ids)
             var stream = DecodeStream(tokenizer)
-            for id in encoding.ids.prefix(50) { _ = stream.append(id) }
-            _ = stream.finish()
+            for id in encoding.ids.prefix(50) { _ = try? stream.append(id) }
+            _ = try? stream.finish()
             for strategy in [Truncation.Strategy.longestFirst, .onlyFirst, .onlySecond] {
                 let cut = Truncation(maximumTokens: 5, stride: 1, strategy: strategy)
                 _ = try? tokenizer.encode(text, pair: text, truncation: cut)
+                _ = try? tokenizer.encode(text, pair: text, truncation: cut, keepsOverflow: false)
             }
         }
     }

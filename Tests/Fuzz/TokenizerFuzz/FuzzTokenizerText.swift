@@ -33,10 +33,11 @@ func fuzzTokenizerText(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
             let encoding = try tokenizer.encode(text)
             guard isText else { fatalError("text that is not UTF-8 was encoded") }
             for range in encoding.offsets where range.upperBound > size { fatalError("an offset past the end") }
-            let decoded = tokenizer.decode(encoding.ids)
+            let decoded = try tokenizer.decode(encoding.ids)
             var stream = DecodeStream(tokenizer)
-            var streamed = encoding.ids.reduce(into: "") { $0 += stream.append($1) ?? "" }
-            streamed += stream.finish()
+            var streamed = ""
+            for id in encoding.ids { streamed += try stream.append(id) ?? "" }
+            streamed += try stream.finish()
             guard decoded.utf8.count < 64 * (size + 64), streamed.utf8.count < 64 * (size + 64) else {
                 fatalError("a text that grows without bounds")
             }
