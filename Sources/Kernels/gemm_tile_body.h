@@ -18,11 +18,14 @@
  *     vec tile_finish(t, r, panel, lane, sums)
  */
 
-enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, prefetch_distance = 64 };
+enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, most_strips = 4, prefetch_distance = 64 };
+/* With AVX-512 up to 14 rows x 32 outputs in 28 of the 32 registers, with AVX2 up to 6 rows x 16 outputs in 12 of 16. */
+enum { most_tile_rows = VW == 16 ? 14 : 6 };
 
 VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
-    tile_sums sums[rows][strips][2];
-    const nk_word *panel[strips], *strip[strips];
+    /* Of constant size: an array of variable size in a loop would live in memory. */
+    tile_sums sums[most_tile_rows][most_strips][2];
+    const nk_word *panel[most_strips], *strip[most_strips];
     const size_t row_stride = t->row_stride, sums_stride = t->sums_stride, steps = tile_steps(t);
     float *c = t->sums + first_strip * strip_width;
 #pragma clang loop unroll(full)
@@ -44,13 +47,17 @@ VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size
             for (int s = 0; s < 2 * strips; s++) sums[r][s / 2][s % 2] = tile_start(t, r);
     }
     /* One pointer per three rows: x86 addresses base + stride and base + 2 stride by itself. */
-    enum { groups = (14 + 2) / 3 };
+    enum { groups = (most_tile_rows + 2) / 3 };
     const nk_word *group[groups], *first = t->rows + tile_row_header(t);
 #pragma clang loop unroll(full)
-    for (int g = 0; g < groups; g++) group[g] = 3 * g < rows ? first + (size_t)(3 * g) * row_stride : first;
+    for (int g = 0; g < groups; g++) {
+        group[g] = 3 * g < rows ? first + (size_t)(3 * g) * row_stride : first;
+        /* Without this the compiler computes each address from the one before. */
+        __asm__("" : "+r"(group[g]));
+    }
 
     for (size_t i = 0; i < steps; i++) {
-        tile_word words[strips][2];
+        tile_word words[most_strips][2];
 #pragma clang loop unroll(full)
         for (int s = 0; s < strips; s++) {
             words[s][0] = tile_load(strip[s] + i * NK_PANEL);
@@ -61,7 +68,7 @@ VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size
         }
 #pragma clang loop unroll(full)
         for (int p = 0; p < tile_parts; p++) {
-            tile_word part[strips][2];
+            tile_word part[most_strips][2];
 #pragma clang loop unroll(full)
             for (int s = 0; s < 2 * strips; s++) part[s / 2][s % 2] = tile_part(p, words[s / 2][s % 2]);
 #pragma clang loop unroll(full)
@@ -92,14 +99,12 @@ typedef void (*tile_function)(const nk_tile *t, size_t first_strip);
 
 #if NK_VECTOR_BYTES == 64
 
-/* Up to 14 rows x 32 outputs in 28 of the 32 registers. */
 DEFINE_TILE(1, 1) DEFINE_TILE(1, 4)
 DEFINE_TILE(2, 1) DEFINE_TILE(2, 2)
 DEFINE_TILE(3, 1) DEFINE_TILE(3, 2)
 DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1) DEFINE_TILE(7, 1) DEFINE_TILE(8, 1) DEFINE_TILE(9, 1)
 DEFINE_TILE(10, 1) DEFINE_TILE(11, 1) DEFINE_TILE(12, 1) DEFINE_TILE(13, 1) DEFINE_TILE(14, 1)
 
-enum { most_tile_rows = 14 };
 static const tile_function narrow[15] = {NULL,     tile_1x1,  tile_2x1,  tile_3x1,  tile_4x1,
                                          tile_5x1, tile_6x1,  tile_7x1,  tile_8x1,  tile_9x1,
                                          tile_10x1, tile_11x1, tile_12x1, tile_13x1, tile_14x1};
@@ -116,12 +121,10 @@ static void multiply_tile(const nk_tile *t) {
 
 #else
 
-/* Up to 6 rows x 16 outputs (half a panel) in 12 of the 16 registers. */
 DEFINE_TILE(1, 2) DEFINE_TILE(1, 4)
 DEFINE_TILE(2, 2)
 DEFINE_TILE(3, 1) DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1)
 
-enum { most_tile_rows = 6 };
 static const tile_function functions[7] = {NULL, tile_1x2, tile_2x2, tile_3x1, tile_4x1, tile_5x1, tile_6x1};
 static const size_t strips_at_once[7] = {0, 2, 2, 1, 1, 1, 1};
 
