@@ -1,18 +1,25 @@
-/* attention_f32_body.h: what attention needs beside the register tile, for any vector width. */
+/* attention_f32_body.h: the float32 products of attention, for any vector width.
+ *
+ * The register tile is that of the linears (rows x two vectors), with what attention needs around it: a last strip of one
+ * vector where few keys are left, sums that continue those of earlier blocks of keys, and a store that divides by the sum
+ * of the weights and writes heads of any size. Each output has one chain of multiply-adds in rising order, whatever the
+ * tile's shape.
+ */
 
-VECTOR_INLINE void transpose_panel(const float *rows, size_t stride, size_t lanes, size_t inputs, float *panel) {
-    for (size_t lane = 0; lane < NK_PANEL; lane += VW) {
-        for (size_t input = 0; input < inputs; input += VW) {
-            const size_t width = inputs - input;
+static void pack_keys(NK_PACK_KEYS_PARAMETERS) {
+    for (size_t first = 0; first < keys; first += VW) {
+        float *panel = panels + first / NK_PANEL * NK_PANEL * size + first % NK_PANEL;
+        for (size_t element = 0; element < size; element += VW) {
+            const size_t width = size - element;
             const vmask mask = v_first(width);
             vec block[VW];
 #pragma clang loop unroll(full)
             for (int r = 0; r < VW; r++) {
-                const float *row = rows + (lane + (size_t)r) * stride + input;
-                block[r] = lane + (size_t)r >= lanes ? v_set(0.0f) : v_load_part(width >= VW, mask, row);
+                const float *row = rows + (first + (size_t)r) * stride + element;
+                block[r] = first + (size_t)r >= keys ? v_set(0.0f) : v_load_part(width >= VW, mask, row);
             }
             v_transpose(block);
-            float *target = panel + input * NK_PANEL + lane;
+            float *target = panel + element * NK_PANEL;
             if (width >= VW) {
 #pragma clang loop unroll(full)
                 for (int i = 0; i < VW; i++) v_store(target + i * NK_PANEL, block[i]);
@@ -23,129 +30,146 @@ VECTOR_INLINE void transpose_panel(const float *rows, size_t stride, size_t lane
     }
 }
 
-/* The scores of VW keys with all that the rule adds to them. */
-VECTOR_INLINE vec ruled_scores(vec product, size_t key, vmask valid, const nk_softmax_rule *rule) {
-    vec score = v_mul(product, v_set(rule->scale));
-    if (rule->softcap > 0) score = v_mul(v_set(rule->softcap), v_tanh(v_div(score, v_set(rule->softcap))));
-    if (rule->key_bias) score = v_add(score, v_load_masked(valid, rule->key_bias + key));
-    if (rule->key_positions) {
-        const veci distance = vi_sub(vi_load(rule->key_positions + key), vi_set(rule->position));
-        if (rule->alibi_slope != 0) score = v_fnma(v_set(rule->alibi_slope), vi_to_float(vi_abs(distance)), score);
-        if (rule->relative_bias) {
-            const veci radius = vi_set(rule->relative_radius);
-            const veci clamped = vi_max(vi_min(distance, radius), vi_sub(vi_set(0), radius));
-            score = v_add(score, v_lookup(rule->relative_bias, vi_add(clamped, radius)));
+static void pack_values(NK_PACK_VALUES_PARAMETERS) {
+    for (size_t first = 0; first < columns; first += NK_PANEL, panels += panel_stride) {
+        for (size_t lane = 0; lane < NK_PANEL; lane += VW) {
+            const float *source = rows + first + lane;
+            const size_t width = first + lane < columns ? columns - first - lane : 0;
+            float *target = panels + lane;
+            if (width >= VW) {
+                for (size_t j = 0; j < keys; j++) v_store(target + j * NK_PANEL, v_load(source + j * stride));
+            } else {
+                const vmask mask = v_first(width);
+                for (size_t j = 0; j < keys; j++) v_store(target + j * NK_PANEL, v_load_masked(mask, source + j * stride));
+            }
         }
     }
-    return v_select(valid, score, v_set(-__builtin_inff()));
 }
 
-/* In three sweeps over the rows, so that the sums over lanes of one row hide behind the others'. */
-VECTOR_INLINE void softmax_rows(float *scores, size_t stride, size_t rows, const nk_key_range *ranges,
-                                const int32_t *positions, const nk_softmax_rule *rule, float *maximum, float *sum,
-                                float *kept) {
-    const float infinity = __builtin_inff(), to_log2 = 1.44269504f;
-    const vec lowest = v_set(-infinity);
-    /* Nothing but a positive scale: the greatest product has the greatest score, and the scale goes into the exponent.
-     * The maximum is then one of products. */
-    const int plain = !rule->key_bias && !rule->key_positions && rule->softcap == 0 && rule->scale > 0;
-    const vec factor = v_set(plain ? rule->scale * to_log2 : to_log2);
-    float shift[nk_most_softmax_rows];
+/* What becomes of the sums of a tile. */
+typedef struct {
+    const float *start;       /* NULL: 0; or earlier sums (padded to panels), which are scaled by start_scale[r] */
+    size_t start_stride;
+    const float *start_scale;
+    const float *end_scale;   /* NULL: 1 */
+    float *output;
+    size_t output_stride;
+    size_t columns;           /* written; more than a tile's width: all of it */
+} tile_ends;
 
-    for (size_t row = 0; row < rows; row++) {
-        float *products = scores + row * stride + ranges[row].begin;
-        const size_t keys = ranges[row].end - ranges[row].begin;
-        vec greatest = lowest;
-        if (plain) {
-            EACH_VECTOR(key, keys, {
-                const vec product = v_load(products + key);
-                greatest = v_max(greatest, whole ? product : v_select(mask, product, lowest));
-            });
-        } else {
-            nk_softmax_rule own = *rule;
-            own.position = positions[row];
-            if (own.key_positions) own.key_positions += ranges[row].begin;
-            if (own.key_bias) own.key_bias += ranges[row].begin;
-            EACH_VECTOR(key, keys, {
-                const vec score = ruled_scores(v_load(products + key), key, mask, &own);
-                v_store_part(whole, mask, products + key, score);
-                greatest = v_max(greatest, score);
-            });
+/* sums += a[:, i] * panel[i, :] */
+VECTOR_INLINE void tile_step(const int rows, const int vectors, const int i, const float *const group[], size_t a_stride,
+                             const float *panel, vec sums[14][2]) {
+    vec b[2];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) b[v] = v_load(panel + i * NK_PANEL + v * VW);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+        const vec x = v_set(group[r / 3][(size_t)(r % 3) * a_stride + (size_t)i]);
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) sums[r][v] = v_fma(x, b[v], sums[r][v]);
+    }
+}
+
+VECTOR_INLINE void attention_tile(const int rows, const int vectors, const float *a, size_t a_stride, const float *panel,
+                                  size_t inputs, const tile_ends *ends) {
+    vec sums[14][2];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+        for (int v = 0; v < vectors; v++) sums[r][v] = v_set(0.0f);
+    if (ends->start) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) {
+            const vec scale = v_set(ends->start_scale[r]);
+#pragma clang loop unroll(full)
+            for (int v = 0; v < vectors; v++)
+                sums[r][v] = v_mul(scale, v_load(ends->start + (size_t)r * ends->start_stride + v * VW));
         }
-        const float block = v_greatest(greatest);
-        shift[row] = block > maximum[row] ? block : maximum[row];
     }
-    EACH_VECTOR(row, rows, {
-        const vec old = v_load_part(whole, mask, maximum + row), new = v_load_part(whole, mask, shift + row);
-        v_store_part(whole, mask, maximum + row, new);
-        /* Nothing met yet: any finite number keeps exp(-infinity - shift) at 0. */
-        const vec finite = v_max(v_set(-3e38f), new);
-        v_store_part(whole, mask, shift + row, finite);
-        /* The difference first: it is exact where it matters, however great the scores are. */
-        v_store_part(whole, mask, kept + row, v_exp2(v_mul(v_sub(old, finite), factor)));
-    });
-    for (size_t row = 0; row < rows; row++) {
-        float *products = scores + row * stride + ranges[row].begin;
-        const vec shifts = v_set(shift[row]);
-        vec total = v_set(0.0f);
-        EACH_VECTOR(key, ranges[row].end - ranges[row].begin, {
-            vec weight = v_exp2(v_mul(v_sub(v_load(products + key), shifts), factor));
-            if (!whole) weight = v_select(mask, weight, v_set(0.0f));
-            v_store_part(whole, mask, products + key, weight);
-            total = v_add(total, weight);
-        });
-        sum[row] = sum[row] * kept[row] + v_sum(total);
+    /* One pointer per three rows: x86 addresses base + stride and base + 2 stride by itself. Kept in registers of their
+     * own: left to itself, the compiler derives each row's address from the last one's, and these chains cost an eighth
+     * of the time. */
+    const float *group[(14 + 2) / 3];
+#pragma clang loop unroll(full)
+    for (int g = 0; 3 * g < rows; g++) {
+        group[g] = a + (size_t)(3 * g) * a_stride;
+        __asm__("" : "+r"(group[g]));
+    }
+    size_t left = inputs;
+    for (; left >= 2; left -= 2) {
+        tile_step(rows, vectors, 0, group, a_stride, panel, sums);
+        tile_step(rows, vectors, 1, group, a_stride, panel, sums);
+        panel += 2 * NK_PANEL;
+#pragma clang loop unroll(full)
+        for (int g = 0; 3 * g < rows; g++) {
+            group[g] += 2;
+            __asm__("" : "+r"(group[g]));
+        }
+    }
+    if (left > 0) tile_step(rows, vectors, 0, group, a_stride, panel, sums);
+
+    if (ends->end_scale) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) {
+            const vec scale = v_set(ends->end_scale[r]);
+#pragma clang loop unroll(full)
+            for (int v = 0; v < vectors; v++) sums[r][v] = v_mul(scale, sums[r][v]);
+        }
+    }
+    if (ends->columns >= (size_t)vectors * VW) {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+            for (int v = 0; v < vectors; v++)
+                v_store(ends->output + (size_t)r * ends->output_stride + v * VW, sums[r][v]);
+    } else {
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+            for (int v = 0; v < vectors; v++)
+                if (ends->columns > (size_t)v * VW)
+                    v_store_masked(ends->output + (size_t)r * ends->output_stride + v * VW,
+                                   v_first(ends->columns - (size_t)v * VW), sums[r][v]);
     }
 }
 
-/* sin and cos of the rest by Cephes' polynomials for |r| <= pi/4 (2 ulp), then turned by the quadrant. */
-VECTOR_INLINE void v_sine_cosine(vec angle, vec *sine, vec *cosine) {
-    veci quadrant;
-    const vec r = v_reduce_angle(angle, &quadrant), s = v_mul(r, r);
-    vec p = v_fma(v_set(-1.9515295891e-4f), s, v_set(8.3321608736e-3f));
-    p = v_fma(p, s, v_set(-1.6666654611e-1f));
-    const vec sin = v_fma(v_mul(p, s), r, r);
-    vec q = v_fma(v_set(2.443315711809948e-5f), s, v_set(-1.388731625493765e-3f));
-    q = v_fma(q, s, v_set(4.166664568298827e-2f));
-    const vec cos = v_fma(v_mul(q, s), s, v_fnma(v_set(0.5f), s, v_set(1.0f)));
-    const vmask odd = vi_has_bit(quadrant, 1);
-    const vec zero = v_set(0.0f), first = v_select(odd, cos, sin), second = v_select(odd, sin, cos);
-    *sine = v_select(vi_has_bit(quadrant, 2), v_sub(zero, first), first);
-    *cosine = v_select(vi_has_bit(vi_add(quadrant, vi_set(1)), 2), v_sub(zero, second), second);
-}
-
-VECTOR_INLINE void rope_angles(int32_t position, const float *inverse_frequency, size_t count, float magnitude,
-                               float *cosine, float *sine) {
-    const vec p = v_set((float)position), m = v_set(magnitude);
-    EACH_VECTOR(j, count, {
-        vec s;
-        vec c;
-        v_sine_cosine(v_mul(p, v_load_part(whole, mask, inverse_frequency + j)), &s, &c);
-        v_store_part(whole, mask, cosine + j, v_mul(c, m));
-        v_store_part(whole, mask, sine + j, v_mul(s, m));
-    });
-}
-
-/* a cos - b sin and b cos + a sin, each as one product and one fused multiply-add, in both layouts. */
-VECTOR_INLINE void rope_rotate(float *head, size_t half, const float *cosine, const float *sine, int interleaved) {
-    if (!interleaved) {
-        EACH_VECTOR(j, half, {
-            const vec a = v_load_part(whole, mask, head + j), b = v_load_part(whole, mask, head + half + j);
-            const vec c = v_load_part(whole, mask, cosine + j), s = v_load_part(whole, mask, sine + j);
-            v_store_part(whole, mask, head + j, v_fnma(b, s, v_mul(a, c)));
-            v_store_part(whole, mask, head + half + j, v_fma(a, s, v_mul(b, c)));
-        });
-        return;
+#define DEFINE_ATTENTION_TILE(rows)                                                                                  \
+    static __attribute__((noinline)) void tile_##rows(const float *a, size_t a_stride, const float *panel,           \
+                                                      size_t inputs, const tile_ends *ends) {                        \
+        attention_tile(rows, 2, a, a_stride, panel, inputs, ends);                                                   \
+    }                                                                                                                \
+    static __attribute__((noinline)) void half_tile_##rows(const float *a, size_t a_stride, const float *panel,      \
+                                                           size_t inputs, const tile_ends *ends) {                   \
+        attention_tile(rows, 1, a, a_stride, panel, inputs, ends);                                                   \
     }
-    EACH_VECTOR(j, half, {
-        const vec c = v_load_part(whole, mask, cosine + j), s = v_load_part(whole, mask, sine + j);
-        float *pairs = head + 2 * j;
-        const size_t rest = 2 * (half - j);
-        const vmask low = v_first(rest), high = v_first(rest > VW ? rest - VW : 0);
-        const vec x = v_load_part(whole, low, pairs), y = v_load_part(whole, high, pairs + VW);
-        v_store_part(whole, low, pairs,
-                     v_fma(v_swap_pairs(x), v_negate_even(v_double_low(s)), v_mul(x, v_double_low(c))));
-        v_store_part(whole, high, pairs + VW,
-                     v_fma(v_swap_pairs(y), v_negate_even(v_double_high(s)), v_mul(y, v_double_high(c))));
-    });
+
+typedef void (*attention_tile_function)(const float *, size_t, const float *, size_t, const tile_ends *);
+
+/* By rows; defined by the file that includes this one, with as many as its registers hold. */
+static const attention_tile_function tiles[], half_tiles[];
+
+/* Over all columns of panels, the last strip no wider than it must be. */
+VECTOR_INLINE void all_strips(const float *a, size_t a_stride, size_t rows, const float *panels, size_t panel_stride,
+                              size_t inputs, tile_ends ends) {
+    const attention_tile_function tile = tiles[rows];
+    for (size_t column = 0, left = ends.columns; left > 0; column += 2 * VW) {
+        const float *panel = panels + column / NK_PANEL * panel_stride + column % NK_PANEL;
+        ends.columns = left;
+        (left > VW ? tile : half_tiles[rows])(a, a_stride, panel, inputs, &ends);
+        ends.output += 2 * VW;
+        if (ends.start) ends.start += 2 * VW;
+        left -= left < 2 * VW ? left : 2 * VW;
+    }
+}
+
+static void products(NK_PRODUCTS_PARAMETERS) {
+    all_strips(queries, query_stride, rows, panels, NK_PANEL * size, size,
+               (tile_ends){.output = scores, .output_stride = score_stride, .columns = (keys + VW - 1) / VW * VW});
+}
+
+static void weigh(NK_WEIGH_PARAMETERS) {
+    all_strips(weights, weight_stride, rows, panels, panel_stride, keys,
+               (tile_ends){.start = w->sums, .start_stride = w->sums_stride, .start_scale = w->kept, .end_scale = w->shares,
+                           .output = w->output, .output_stride = w->output_stride, .columns = w->columns});
 }

@@ -43,6 +43,44 @@ typedef struct {
     size_t begin, end;
 } nk_key_range;
 
+/* Weighted sums of values. */
+typedef struct {
+    const float *sums; /* NULL, or those so far (whole panels wide), which are multiplied by kept[r] first */
+    size_t sums_stride;
+    const float *kept;
+    const float *shares; /* NULL, or what the finished sums of row r are multiplied by */
+    float *output;       /* `columns` of it are written; may be `sums` */
+    size_t output_stride;
+    size_t columns;
+} nk_weighing;
+
+/* The parts of attention, on one tile of queries and one block of keys. */
+typedef struct {
+    /* The most queries that products, softmax and weigh take at once. */
+    size_t tile_rows;
+
+    /* Keys become panels of 32, inside a panel by element: panels[(j / 32) * 32 * size + i * 32 + j % 32] =
+     * rows[j * stride + i]. Of the last panel only whole vectors that hold keys are written, padded with zeros. */
+    void (*pack_keys)(const float *rows, size_t stride, size_t keys, size_t size, float *panels);
+
+    /* Values become panels of 32 columns, inside a panel by key; columns beyond `columns` are 0. */
+    void (*pack_values)(const float *rows, size_t stride, size_t keys, size_t columns, float *panels,
+                        size_t panel_stride);
+
+    /* scores[r, j] = sum_i queries[r, i] * key j's element i, rising, one fused multiply-add each. Writes whole vectors. */
+    void (*products)(const float *queries, size_t query_stride, size_t rows, const float *panels, size_t size,
+                     size_t keys, float *scores, size_t score_stride);
+
+    /* Products become weights exp(score - maximum) in place, for the keys that each query sees. Updates the running
+     * maximum and sum of each row; kept[row] is the factor for what was accumulated before. */
+    void (*softmax)(float *scores, size_t stride, size_t rows, const nk_key_range *ranges, const int32_t *positions,
+                    const nk_softmax_rule *rule, float *maximum, float *sum, float *kept);
+
+    /* sums[r, :] + sum_j weights[r, j] * value j, rising, one fused multiply-add each. */
+    void (*weigh)(const float *weights, size_t weight_stride, size_t rows, const float *panels, size_t panel_stride,
+                  size_t keys, const nk_weighing *weighing);
+} nk_attention_kernels;
+
 typedef struct {
     /* Rows of the register tile: the most that tile_f32 takes at once. */
     size_t tile_rows;
@@ -67,12 +105,6 @@ typedef struct {
     /* panel[i * 32 + lane] = rows[lane * stride + i] for lane < lanes, zero for the others. */
     void (*transpose_panel)(const float *rows, size_t stride, size_t lanes, size_t inputs, float *panel);
 
-    /* Products of some queries with a block of keys become weights exp(score - maximum) in place, for the keys that
-     * each query sees. Updates the running maximum and sum of each row; kept[row] is the factor for what was
-     * accumulated before. */
-    void (*softmax_rows)(float *scores, size_t stride, size_t rows, const nk_key_range *ranges,
-                         const int32_t *positions, const nk_softmax_rule *rule, float *maximum, float *sum, float *kept);
-
     /* output = (accumulate ? output : 0) + factor * input */
     void (*scale_row)(const float *input, size_t count, float factor, int accumulate, float *output);
     void (*maximum_row)(const float *input, size_t count, float *output);
@@ -82,6 +114,8 @@ typedef struct {
     void (*rope_angles)(int32_t position, const float *inverse_frequency, size_t count, float magnitude, float *cosine,
                         float *sine);
     void (*rope_rotate)(float *head, size_t half, const float *cosine, const float *sine, int interleaved);
+
+    const nk_attention_kernels *attention;
 } nk_kernels;
 
 /* A 32-bit word of a prepared row: a float32, a pair of bf16, a quad of int8... */

@@ -115,37 +115,6 @@ static void transpose_panel(NK_TRANSPOSE_PANEL_PARAMETERS) {
             panel[i * NK_PANEL + lane] = lane < lanes ? rows[lane * stride + i] : 0;
 }
 
-static float score_of(float product, size_t key, int32_t position, const nk_softmax_rule *rule) {
-    float score = product * rule->scale;
-    if (rule->softcap > 0) score = rule->softcap * tanhf(score / rule->softcap);
-    if (rule->key_bias) score += rule->key_bias[key];
-    if (rule->key_positions) {
-        const int32_t distance = rule->key_positions[key] - position, radius = rule->relative_radius;
-        if (rule->alibi_slope != 0) score -= rule->alibi_slope * (float)(distance < 0 ? -distance : distance);
-        if (rule->relative_bias) {
-            const int32_t clamped = distance > radius ? radius : distance < -radius ? -radius : distance;
-            score += rule->relative_bias[clamped + radius];
-        }
-    }
-    return score;
-}
-
-static void softmax_rows(NK_SOFTMAX_ROWS_PARAMETERS) {
-    for (size_t row = 0; row < rows; row++) {
-        float *line = scores + row * stride;
-        float greatest = maximum[row], total = 0;
-        for (size_t key = ranges[row].begin; key < ranges[row].end; key++) {
-            line[key] = score_of(line[key], key, positions[row], rule);
-            if (line[key] > greatest) greatest = line[key];
-        }
-        const float shift = greatest == -INFINITY ? 0 : greatest;
-        kept[row] = expf(maximum[row] - shift);
-        for (size_t key = ranges[row].begin; key < ranges[row].end; key++) total += line[key] = expf(line[key] - shift);
-        maximum[row] = greatest;
-        sum[row] = sum[row] * kept[row] + total;
-    }
-}
-
 static void scale_row(const float *input, size_t count, float factor, int accumulate, float *output) {
     for (size_t i = 0; i < count; i++) output[i] = accumulate ? output[i] + factor * input[i] : factor * input[i];
 }
@@ -182,10 +151,10 @@ const nk_kernels nk_kernels_portable = {
     .rms_norm_row = rms_norm_row,
     .to_f32 = to_f32,
     .transpose_panel = transpose_panel,
-    .softmax_rows = softmax_rows,
     .scale_row = scale_row,
     .maximum_row = maximum_row,
     .sum_of_squares = sum_of_squares,
     .rope_angles = rope_angles,
     .rope_rotate = rope_rotate,
+    .attention = &nk_attention_f32_portable,
 };

@@ -7,7 +7,9 @@
 
 #include "vector_math.h"
 
+#include "rope_body.h"
 #include "rows_body.h"
+#include "transpose_body.h"
 #pragma clang attribute pop
 
 const nk_kernels nk_kernels_avx512 = {
@@ -18,12 +20,12 @@ const nk_kernels nk_kernels_avx512 = {
     .layer_norm_row = layer_norm_row,
     .rms_norm_row = rms_norm_row,
     .to_f32 = to_f32,
-    .transpose_panel = nk_transpose_panel_avx512,
-    .softmax_rows = nk_softmax_rows_avx512,
+    .transpose_panel = transpose_panel,
     .scale_row = scale_row,
     .maximum_row = maximum_row,
     .sum_of_squares = sum_of_squares,
-    .rope_angles = nk_rope_angles_avx512,
-    .rope_rotate = nk_rope_rotate_avx512,
+    .rope_angles = rope_angles,
+    .rope_rotate = rope_rotate,
+    .attention = &nk_attention_f32_avx512,
 };
 #endif

@@ -36,7 +36,8 @@ VECTOR_INLINE vec v_scale_by_power(vec a, vec n) {
     const vec second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
     return _mm256_mul_ps(_mm256_mul_ps(a, first), second);
 }
-/* a 2^n for whole n in -126...127; 0 for n = -127: the exponent's bits are then all zero. NaN in a stays. */
+/* a 2^n for whole n in v_least_exponent...127; 0 for n = -127: the exponent's bits are then all zero. NaN in a stays. */
+static const float v_least_exponent = -127;
 VECTOR_INLINE vec v_scale_by_normal_power(vec a, vec n) {
     const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));

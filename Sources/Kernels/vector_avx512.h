@@ -27,11 +27,9 @@ VECTOR_INLINE vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); }
 VECTOR_INLINE vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
 VECTOR_INLINE vec v_round(vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 VECTOR_INLINE vec v_scale_by_power(vec a, vec n) { return _mm512_scalef_ps(a, n); }
-/* a 2^n for whole n in -126...127; 0 for n = -127: the exponent's bits are then all zero. NaN in a stays. */
-VECTOR_INLINE vec v_scale_by_normal_power(vec a, vec n) {
-    const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-    return _mm512_mul_ps(a, _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23)));
-}
+/* a 2^n for whole n in v_least_exponent...127; 0 (or a tiny remainder) below -126. NaN in a stays. */
+static const float v_least_exponent = -160;
+VECTOR_INLINE vec v_scale_by_normal_power(vec a, vec n) { return _mm512_scalef_ps(a, n); }
 VECTOR_INLINE vec v_abs(vec a) { return _mm512_abs_ps(a); }
 VECTOR_INLINE vec v_copysign(vec magnitude, vec sign) {
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_set1_epi32((int)0x80000000), _mm512_castps_si512(sign),

@@ -154,13 +154,29 @@ extension KernelTests {
 
         /// Several blocks of keys and of queries, odd lengths around the blocks' ends.
         @Test(arguments: [0, 8, 16, 24, 56, 17, 34, 68, 127]) func longSequences(choice: Int) {
-            for length in [127, 128, 129, 141, 300, 513] {
+            for length in [127, 128, 129, 141, 300, 512, 513, 1040] {
                 var random = Generator(choice)
                 var item = AttentionCase(heads: 1, keyHeads: 1, size: 20, offsets: [0, 7, 7 + length], seed: length)
                 item.addBiases(choice, random: &random)
                 forEachInstructionSet { isa in
                     let error = item.worstError(item.run())
                     #expect(error < 3e-6, "\(isa) length \(length), rules \(choice): \(error)")
+                }
+            }
+        }
+
+        /// Query heads that share keys, over several blocks of keys (256 and 128 keys for these sizes) and more sequences
+        /// than are cut into tasks at once.
+        @Test(arguments: [0, 24, 55, 90]) func sharedKeys(choice: Int) {
+            for (size, offsets) in [
+                (128, [0, 257, 530]), (200, [0, 3, 290]), (256, [0, 128, 257]), (8, Array(0...600) + [609]),
+            ] {
+                var random = Generator(choice)
+                var item = AttentionCase(heads: 4, keyHeads: 2, size: size, offsets: offsets, seed: choice)
+                item.addBiases(choice, random: &random)
+                forEachInstructionSet { isa in
+                    let error = item.worstError(item.run(threads: 2))
+                    #expect(error < 3e-6, "\(isa) head size \(size), rules \(choice): \(error)")
                 }
             }
         }
@@ -176,10 +192,11 @@ extension KernelTests {
             }
         }
 
-        @Test(arguments: [0, 1, 2, 4, 8, 16, 24, 32, 63, 127]) func aloneEqualsInABatch(choice: Int) {
+        @Test(arguments: [0, 1, 2, 4, 8, 16, 24, 32, 63, 127], [40, 130])
+        func aloneEqualsInABatch(choice: Int, size: Int) {
             var random = Generator(choice)
             var item = AttentionCase(
-                heads: 3, keyHeads: 1, size: 40, offsets: [0, 5, 150, 150, 163, 464], seed: choice)
+                heads: 4, keyHeads: 2, size: size, offsets: [0, 5, 150, 150, 163, 464], seed: choice)
             item.addBiases(choice, random: &random)
             forEachInstructionSet { isa in
                 let batch = withThreads(1) { item.run() }

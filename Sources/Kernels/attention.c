@@ -1,0 +1,280 @@
+/* attention.c: softmax attention over ragged sequences (online softmax: Milakov and Gimelshein 2018; blocks as in
+ * FlashAttention, Dao et al. 2022), cut into tasks.
+ *
+ * A task is one key head of one sequence and a run of tiles of queries, for all query heads that share the key head. It
+ * walks over blocks of keys that begin at the sequence's first token: keys are transposed and values copied into panels
+ * once, then each tile of queries takes scores = products, weights = exp(score - maximum so far) and adds the values.
+ * Up to 512 tokens of the usual head sizes are one block: the tile's sums then never leave the registers. Only for longer
+ * sequences they are kept, and rescaled by the next block.
+ *
+ * Floor, per score and head element: two multiply-adds. Beside it per score: one exponential (about 4 cycles per vector of
+ * 16), a maximum and a sum; per key and task: packing (about 8 cycles per vector), which is why a task holds as many
+ * queries as there are, unless threads would be without work.
+ *
+ * Tiles are cut from the sequence's first token, whatever the task, so that the bits of a query do not depend on it.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "kernels_internal.h"
+
+enum {
+    most_tile_rows = 16,
+    most_block_keys = 512,
+    /* Scores of neighbouring queries must not share the sets of the first-level cache. */
+    score_stride = most_block_keys + 16,
+    slice_sequences = 256
+};
+
+typedef struct {
+    const nk_attention_kernels *kernels;
+    const nk_attention_f32_arguments *arguments;
+    size_t block_keys, tiles_per_task;
+    size_t first_sequence;
+    size_t tasks_before[slice_sequences + 1]; /* each sequence of the slice, in tasks */
+    size_t sequences;
+} nk_attention_job;
+
+typedef struct {
+    float *queries, *keys, *values, *scores, *sums, *maximum, *total, *factor, *key_bias;
+    int32_t *positions;
+} nk_attention_scratch;
+
+static float *take(float **memory, size_t count) {
+    float *taken = *memory;
+    *memory += nk_round_up(count, 16);
+    return taken;
+}
+
+static nk_attention_scratch scratch_for(size_t size, size_t block_keys, size_t rows, int has_sums) {
+    const size_t width = nk_round_up(size, NK_PANEL), block = block_keys + NK_SOFTMAX_PADDING;
+    const size_t padded_rows = nk_round_up(rows, 16) + 16;
+    const size_t floats = nk_round_up(most_tile_rows * size, 16) + 2 * block_keys * width +
+                          most_tile_rows * score_stride + (has_sums ? rows * width : 0) + 3 * padded_rows +
+                          2 * nk_round_up(block, 16);
+    float *memory = nk_scratch(floats * sizeof(float));
+    nk_attention_scratch scratch;
+    scratch.queries = take(&memory, most_tile_rows * size);
+    scratch.keys = take(&memory, block_keys * width);
+    scratch.values = take(&memory, block_keys * width);
+    scratch.scores = take(&memory, most_tile_rows * score_stride);
+    scratch.sums = take(&memory, has_sums ? rows * width : 0);
+    scratch.maximum = take(&memory, padded_rows);
+    scratch.total = take(&memory, padded_rows);
+    scratch.factor = take(&memory, padded_rows);
+    scratch.key_bias = take(&memory, block);
+    scratch.positions = (int32_t *)take(&memory, block);
+    return scratch;
+}
+
+/* Keys of a block: its keys and values take at most half of a small second-level cache. The same for all sequences. */
+static size_t block_keys_for(size_t size) {
+    const size_t keys = 32 * 1024 / nk_round_up(size, NK_PANEL) / NK_PANEL * NK_PANEL;
+    return nk_maximum(64, nk_minimum(most_block_keys, keys));
+}
+
+static int32_t position_of(const nk_attention_f32_arguments *a, size_t start, size_t token) {
+    return a->positions ? a->positions[start + token] : (int32_t)token;
+}
+
+/* How many tokens of the sequence have a position of at most `limit`. */
+static size_t count_until(const nk_attention_f32_arguments *a, size_t start, size_t length, int64_t limit) {
+    if (!a->positions) return limit < 0 ? 0 : nk_minimum(length, (size_t)limit + 1);
+    const int32_t *positions = a->positions + start;
+    size_t begin = 0, end = length;
+    while (begin < end) {
+        const size_t middle = begin + (end - begin) / 2;
+        if (positions[middle] <= limit)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+/* The keys of the sequence that a query meets: a run, because positions do not fall within a sequence. */
+static nk_key_range visible_keys(const nk_attention_f32_arguments *a, size_t start, size_t length, size_t query) {
+    nk_key_range range = {0, length};
+    if (!a->causal && a->window < 0) return range;
+    const int64_t position = position_of(a, start, query);
+    range.end = count_until(a, start, length, position + (a->causal ? 0 : a->window));
+    if (a->window >= 0) range.begin = count_until(a, start, length, position - a->window - 1);
+    return range;
+}
+
+static size_t within(size_t value, size_t low, size_t high) { return value < low ? low : value > high ? high : value; }
+
+typedef struct {
+    const nk_attention_job *job;
+    const nk_attention_scratch *scratch;
+    size_t start, length; /* of the sequence        */
+    size_t key, keys;     /* the block, in tokens of the sequence */
+} nk_key_block;
+
+/* Lets the queries first ..< first + rows of one head meet a block of keys. `state`: index of the first query's maximum,
+ * total, factor and sums. */
+static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, size_t first, size_t rows, size_t state) {
+    const nk_attention_f32_arguments *a = block->job->arguments;
+    const nk_attention_kernels *kernels = block->job->kernels;
+    const nk_attention_scratch *scratch = block->scratch;
+    const size_t size = a->head_size, width = nk_round_up(size, NK_PANEL), key = block->key, end = key + block->keys;
+    nk_key_range ranges[most_tile_rows]; /* from here on in keys of the block */
+    int32_t positions[most_tile_rows];
+    for (size_t r = 0; r < rows; r++) {
+        positions[r] = position_of(a, block->start, first + r);
+        ranges[r] = visible_keys(a, block->start, block->length, first + r);
+    }
+    /* Positions do not fall, so the first query sees the first key and the last query the last one. */
+    const size_t earliest = ranges[0].begin, latest = ranges[rows - 1].end;
+    if (earliest >= end || latest <= key) return;
+    const int is_first = earliest >= key, is_last = latest <= end;
+    const nk_key_range seen = {within(earliest, key, end) - key, within(latest, key, end) - key};
+    for (size_t r = 0; r < rows; r++) {
+        ranges[r].begin = within(ranges[r].begin, key, end) - key;
+        ranges[r].end = within(ranges[r].end, key, end) - key;
+    }
+    float *maximum = scratch->maximum + state, *total = scratch->total + state, *factor = scratch->factor + state;
+    if (is_first) {
+        for (size_t r = 0; r < rows; r++) {
+            maximum[r] = -INFINITY;
+            total[r] = 0;
+        }
+    }
+
+    const float *query = a->query + (block->start + first) * a->query_stride + head * size;
+    const size_t from = seen.begin / NK_PANEL * NK_PANEL;
+    kernels->products(query, a->query_stride, rows, scratch->keys + from * size, size, seen.end - from,
+                      scratch->scores + from, score_stride);
+    kernels->softmax(scratch->scores, score_stride, rows, ranges, positions, &rule, maximum, total, factor);
+    /* What one query does not see, but others of the tile do, weighs nothing. */
+    for (size_t r = 0; r < rows; r++) {
+        float *scores = scratch->scores + r * score_stride;
+        for (size_t j = seen.begin; j < ranges[r].begin; j++) scores[j] = 0;
+        for (size_t j = ranges[r].end; j < seen.end; j++) scores[j] = 0;
+    }
+    float shares[most_tile_rows];
+    nk_weighing weighing = {.sums = is_first ? NULL : scratch->sums + state * width, .sums_stride = width,
+                            .kept = factor, .output = scratch->sums + state * width, .output_stride = width,
+                            .columns = width};
+    if (is_last) {
+        for (size_t r = 0; r < rows; r++) shares[r] = 1 / total[r];
+        weighing.shares = shares;
+        weighing.output = a->output + (block->start + first) * a->output_stride + head * size;
+        weighing.output_stride = a->output_stride;
+        weighing.columns = size;
+    }
+    kernels->weigh(scratch->scores + seen.begin, score_stride, rows, scratch->values + seen.begin * NK_PANEL,
+                   block->job->block_keys * NK_PANEL, seen.end - seen.begin, &weighing);
+}
+
+/* Tiles first_tile ..< last_tile of a sequence's `tiles`. */
+static void attend(const nk_attention_job *job, size_t sequence, size_t key_head, size_t first_tile, size_t last_tile,
+                   size_t tiles) {
+    const nk_attention_f32_arguments *a = job->arguments;
+    const nk_attention_kernels *kernels = job->kernels;
+    const size_t start = a->offsets[sequence], length = a->offsets[sequence + 1] - start;
+    const size_t first = length * first_tile / tiles, last = length * last_tile / tiles, queries = last - first;
+    const size_t size = a->head_size, group = a->heads / a->key_heads, block_keys = job->block_keys;
+    const nk_attention_scratch scratch = scratch_for(size, block_keys, group * queries, length > block_keys);
+    const size_t earliest = visible_keys(a, start, length, first).begin;
+    const size_t latest = visible_keys(a, start, length, last - 1).end;
+
+    nk_softmax_rule rule = {.scale = a->scale, .softcap = a->softcap, .relative_radius = a->relative_radius};
+    if (a->alibi_slopes || a->relative_bias) rule.key_positions = scratch.positions;
+    if (a->key_bias) rule.key_bias = scratch.key_bias;
+
+    for (size_t key = earliest / block_keys * block_keys; key < latest; key += block_keys) {
+        const nk_key_block block = {job, &scratch, start, length, key, nk_minimum(block_keys, length - key)};
+        /* What some query of the task sees, from the beginning of a panel on. */
+        const size_t from = within(earliest, key, key + block.keys) / NK_PANEL * NK_PANEL - key;
+        const size_t end = nk_minimum(latest - key, block.keys);
+        if (rule.key_positions) {
+            for (size_t j = from; j < end; j++) scratch.positions[j] = position_of(a, start, key + j);
+            memset(scratch.positions + end, 0, NK_SOFTMAX_PADDING * sizeof(int32_t));
+        }
+        if (a->key_bias) {
+            memcpy(scratch.key_bias + from, a->key_bias + start + key + from, (end - from) * sizeof(float));
+            memset(scratch.key_bias + end, 0, NK_SOFTMAX_PADDING * sizeof(float));
+        }
+        const size_t token = start + key + from;
+        kernels->pack_keys(a->key + token * a->key_stride + key_head * size, a->key_stride, end - from, size,
+                           scratch.keys + from * size);
+        kernels->pack_values(a->value + token * a->value_stride + key_head * size, a->value_stride, end - from, size,
+                             scratch.values + from * NK_PANEL, block_keys * NK_PANEL);
+
+        for (size_t member = 0; member < group; member++) {
+            const size_t head = key_head * group + member;
+            if (a->alibi_slopes) rule.alibi_slope = a->alibi_slopes[head];
+            if (a->relative_bias) rule.relative_bias = a->relative_bias + head * (2 * (size_t)a->relative_radius + 1);
+            for (size_t tile = first_tile; tile < last_tile; tile++) {
+                const size_t q = length * tile / tiles, rows = length * (tile + 1) / tiles - q;
+                meet(&block, rule, head, q, rows, member * queries + q - first);
+            }
+        }
+    }
+}
+
+static size_t tiles_of(const nk_attention_job *job, size_t sequence) {
+    const size_t *offsets = job->arguments->offsets + sequence;
+    return nk_ceiling(offsets[1] - offsets[0], job->kernels->tile_rows);
+}
+
+static void attend_tasks(size_t begin, size_t end, void *context) {
+    const nk_attention_job *job = context;
+    const size_t key_heads = job->arguments->key_heads;
+    size_t index = 0, high = job->sequences; /* the last sequence that begins at or before the first task */
+    while (high - index > 1) {
+        const size_t middle = index + (high - index) / 2;
+        if (job->tasks_before[middle] <= begin)
+            index = middle;
+        else
+            high = middle;
+    }
+    for (size_t task = begin; task < end; task++) {
+        while (job->tasks_before[index + 1] <= task) index++;
+        const size_t sequence = job->first_sequence + index, tiles = tiles_of(job, sequence);
+        const size_t of_sequence = task - job->tasks_before[index];
+        const size_t first = of_sequence / key_heads * job->tiles_per_task;
+        attend(job, sequence, of_sequence % key_heads, first, nk_minimum(tiles, first + job->tiles_per_task), tiles);
+    }
+}
+
+/* As many tiles as keep the sums in the second-level cache, and leave each worker several tasks. */
+static size_t tiles_per_task(const nk_attention_job *job, size_t workers) {
+    const nk_attention_f32_arguments *a = job->arguments;
+    const size_t row = a->heads / a->key_heads * nk_round_up(a->head_size, NK_PANEL) * sizeof(float);
+    size_t most = nk_maximum(1, 256 * 1024 / (row * job->kernels->tile_rows));
+    if (workers > 1) {
+        size_t all = 0;
+        for (size_t s = 0; s < a->sequences; s++) all += tiles_of(job, s) * a->key_heads;
+        most = nk_minimum(most, nk_maximum(4, all / (4 * workers)));
+    }
+    return most;
+}
+
+void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads) {
+    const nk_attention_f32_arguments *a = arguments;
+    const size_t size = a->head_size;
+    const int available = nk_thread_count();
+    const size_t workers = (size_t)(threads > 0 && threads < available ? threads : available);
+    nk_attention_job job = {.kernels = nk_kernels_in_use()->attention, .arguments = a,
+                            .block_keys = block_keys_for(size)};
+    job.tiles_per_task = tiles_per_task(&job, workers);
+    while (job.first_sequence < a->sequences) {
+        job.sequences = nk_minimum(slice_sequences, a->sequences - job.first_sequence);
+        double work = 0; /* multiply-adds of all pairs */
+        for (size_t s = 0; s < job.sequences; s++) {
+            const size_t sequence = job.first_sequence + s;
+            const double length = (double)(a->offsets[sequence + 1] - a->offsets[sequence]);
+            work += 2 * length * length * (double)(a->heads * size);
+            job.tasks_before[s + 1] =
+                job.tasks_before[s] + nk_ceiling(tiles_of(&job, sequence), job.tiles_per_task) * a->key_heads;
+        }
+        /* A claim should be about 4 microseconds long. */
+        const size_t tasks = job.tasks_before[job.sequences];
+        size_t grain = 1 + (size_t)(256 * 1024 * (double)tasks / (work + 1));
+        grain = nk_maximum(1, nk_minimum(grain, tasks / (4 * workers)));
+        nk_parallel_for(tasks, grain, threads, attend_tasks, &job);
+        job.first_sequence += job.sequences;
+    }
+}
