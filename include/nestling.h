@@ -120,8 +120,8 @@ NESTLING_API const char *nestling_last_error_message(void);
  * threads        any.                                                                                      since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_build_info(char *buffer, size_t *inout_count);
 
-/* Reports progress of long work on the calling thread. `stage` names the phase ("load", "encode", "save"); `done` rises
- * to `total`. A return value other than 0 cancels: the call returns NESTLING_ERROR_CANCELLED. */
+/* Reports progress of long work on the calling thread. `stage` names the phase ("load", "tokenize", "encode", "save");
+ * `done` rises to `total`. A return value other than 0 cancels: the call returns NESTLING_ERROR_CANCELLED. */
 typedef int32_t (*nestling_progress)(const char *stage, uint64_t done, uint64_t total, void *user_data);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
@@ -442,7 +442,8 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_token_map(
 /* Text to token ids and back; immutable, shared by any number of threads, reference counted. */
 typedef struct nestling_tokenizer nestling_tokenizer;
 
-/* Opens a tokenizer.json or vocab.txt, or a directory that holds one, or vocab.json with merges.txt.
+/* Opens a tokenizer: a tokenizer.json or vocab.txt, or a directory that holds one. In a directory the first of these is
+ * taken: tokenizer.json; vocab.txt; vocab.json with merges.txt. tokenizer_config.json beside them is read as well.
  * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, IO, CORRUPT, UNSUPPORTED, OUT_OF_MEMORY.
  * threads        any.                                                                                      since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open(
@@ -452,6 +453,14 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open(
  * Otherwise as nestling_tokenizer_open.                                                                    since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open_memory(
     const void *data, size_t size, nestling_tokenizer **out_tokenizer);
+
+/* Opens a tokenizer from files in memory: those that nestling_tokenizer_open looks for in a directory, under their names.
+ *
+ * files          `count` files, read during the call only. Files that belong to no tokenizer are ignored.
+ * returns        NOT_FOUND if no tokenizer is among them.
+ * Otherwise as nestling_tokenizer_open.                                                                    since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open_files(
+    const nestling_file *files, size_t count, nestling_tokenizer **out_tokenizer);
 
 /* Gives the tokenizer of a model, as one reference that the caller owns.
  * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND.
@@ -465,15 +474,41 @@ NESTLING_API nestling_tokenizer *nestling_tokenizer_retain(nestling_tokenizer *t
 /* Gives a reference back; the last one frees the tokenizer. NULL is ignored. Any thread.                   since 0.1 */
 NESTLING_API void nestling_tokenizer_release(nestling_tokenizer *tokenizer);
 
+/* Which text is cut where the tokens are more than maximum_tokens. */
+enum {
+    NESTLING_TRUNCATE_LONGEST_FIRST = 0, /* of a pair the longer one, until both fit (default)                       */
+    NESTLING_TRUNCATE_ONLY_FIRST = 1,    /* the first one; an error if that is not enough                            */
+    NESTLING_TRUNCATE_ONLY_SECOND = 2    /* the second one; an error if there is none, or if that is not enough      */
+};
+
+/* Which end of a text is cut off. */
+enum { NESTLING_SIDE_RIGHT = 0, NESTLING_SIDE_LEFT = 1 };
+
+/* What nestling_tokenizer_encode_batch keeps of each token. */
+enum {
+    NESTLING_DETAILS_NONE = 0,      /* id, type id, special mask                                                     */
+    NESTLING_DETAILS_BYTES = 1,     /* also word, sequence, and the place in the text counted in bytes               */
+    NESTLING_DETAILS_CHARACTERS = 2 /* the same, the place counted in characters (Unicode code points)               */
+};
+
 typedef struct nestling_tokenize_options {
     uint32_t struct_size;       /* sizeof(nestling_tokenize_options)                                                 */
     int32_t special_tokens;     /* 0 or 1: add them (default); -1: do not                                            */
     uint32_t maximum_tokens;    /* cut to this many tokens, special ones included; 0: do not cut                     */
+    uint32_t stride;            /* tokens that a part cut off shares with the part before it; fewer than a part has  */
+    const char *second_text;    /* encode: NULL, or the second text of a pair                                        */
+    size_t second_length;       /* encode: its bytes                                                                 */
+    int32_t truncation;         /* NESTLING_TRUNCATE_...: which text is cut                                          */
+    int32_t truncation_side;    /* NESTLING_SIDE_...: which end of it                                                */
+    int32_t overflowing;        /* encode_batch: 1: keep the parts that were cut off; 0 or -1: drop them (default)   */
+    int32_t details;            /* encode_batch: NESTLING_DETAILS_...                                                */
+    uint32_t threads;           /* encode_batch: at most this many, 1024 at most; 0: as set for the process          */
     uint32_t reserved;          /* 0                                                                                 */
-    const char *second_text;    /* NULL, or the second text of a pair                                                */
-    size_t second_length;       /* its bytes                                                                         */
+    nestling_progress progress; /* encode_batch: NULL: none; the stage is "tokenize", total counts texts             */
+    void *user_data;            /* passed to progress                                                                */
 } nestling_tokenize_options;
-#define NESTLING_TOKENIZE_OPTIONS_INIT { sizeof(nestling_tokenize_options), 0, 0, 0, NULL, 0 }
+#define NESTLING_TOKENIZE_OPTIONS_INIT \
+    { sizeof(nestling_tokenize_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* What else nestling_tokenizer_encode can tell of each token. Each array is NULL, or has room for as many elements as the
  * ids. */
@@ -492,24 +527,154 @@ typedef struct nestling_token_details {
 /* Token ids of one text.
  *
  * text, length   UTF-8 and its bytes.
+ * options        NULL for defaults; read during the call only. Options of encode_batch alone must be left at 0.
  * ids            receives the ids; NULL to ask for the number.
  * details        NULL, or where to write what else is wanted; read during the call only.
- * returns        NESTLING_OK, INVALID_ARGUMENT (invalid UTF-8: names the byte), BUFFER_TOO_SMALL, OUT_OF_MEMORY.
+ * returns        NESTLING_OK, INVALID_ARGUMENT (invalid UTF-8: names the byte; a text that cannot be cut as the options
+ *                say), CORRUPT (the text needs an unknown token that the vocabulary lacks), UNSUPPORTED (a regular
+ *                expression of the tokenizer takes too long on the text), BUFFER_TOO_SMALL, OUT_OF_MEMORY (also if the
+ *                tokenizer's file would make many times as much of the text as tokenizers do).
  * threads        any.                                                                                      since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_encode(
     const nestling_tokenizer *tokenizer, const char *text, size_t length, const nestling_tokenize_options *options,
     int32_t *ids, const nestling_token_details *details, size_t *inout_count);
+
+/* What texts became: encodings, back to back. Made by nestling_tokenizer_encode_batch; immutable, shared by any number of
+ * threads, reference counted. */
+typedef struct nestling_encodings nestling_encodings;
+
+/* The arrays of a nestling_encodings. They belong to it and live as long as it does. Encoding e is the elements
+ * offsets[e] ..< offsets[e + 1] of every array that has one element for each token. */
+typedef struct nestling_encodings_content {
+    uint32_t struct_size;        /* in: sizeof(nestling_encodings_content); only that much is written                */
+    uint32_t reserved;           /* out: 0                                                                           */
+    size_t text_count;           /* texts, or pairs of texts, that were given                                        */
+    size_t encoding_count;       /* text_count, and one for each part that was cut off, if those were asked for      */
+    size_t token_count;          /* of all encodings together                                                        */
+    const size_t *parts;         /* [text_count + 1]: text t became encodings parts[t] ..< parts[t + 1]: first what
+                                    was kept, then what was cut off, in order; of a pair, all combinations           */
+    const size_t *offsets;       /* [encoding_count + 1]                                                             */
+    const int32_t *ids;          /* [token_count]                                                                    */
+    const int32_t *type_ids;     /* [token_count]                                                                    */
+    const uint8_t *special_mask; /* [token_count]: 1 for special tokens that were added, else 0                      */
+    const uint64_t *starts;      /* [token_count], as in nestling_token_details; NULL with NESTLING_DETAILS_NONE     */
+    const uint64_t *ends;        /* the same                                                                         */
+    const int32_t *word_ids;     /* the same                                                                         */
+    const int32_t *sequence_ids; /* the same                                                                         */
+} nestling_encodings_content;
+#define NESTLING_ENCODINGS_CONTENT_INIT \
+    { sizeof(nestling_encodings_content), 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+
+/* Token ids of many texts, on threads. Each text gets the ids that nestling_tokenizer_encode gives it, whatever the others
+ * are and however many threads there are.
+ *
+ * texts          text_count pointers to UTF-8.
+ * lengths        their bytes; NULL if all texts are NUL-terminated.
+ * second_texts   NULL, or text_count pointers to the second texts of pairs; NULL for a text that has none.
+ * second_lengths their bytes; NULL if all second texts are NUL-terminated. NULL without second_texts.
+ * options        NULL for defaults; read during the call only. second_text must be NULL.
+ * out_encodings  the caller owns one reference. It does not keep the tokenizer alive and does not need it.
+ * returns        as nestling_tokenizer_encode, but for the buffers; CANCELLED. If several texts cannot be encoded, the
+ *                message is about the first of them, by number.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_encode_batch(
+    const nestling_tokenizer *tokenizer, const char *const *texts, const size_t *lengths,
+    const char *const *second_texts, const size_t *second_lengths, size_t text_count,
+    const nestling_tokenize_options *options, nestling_encodings **out_encodings);
+
+/* Tells where the arrays of `encodings` are. Arrays without elements may be NULL or not.
+ * returns        NESTLING_OK, INVALID_ARGUMENT.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_encodings_get_content(
+    const nestling_encodings *encodings, nestling_encodings_content *out_content);
+
+/* Adds a reference and returns the encodings; NULL gives NULL. Any thread.                                 since 0.1 */
+NESTLING_API nestling_encodings *nestling_encodings_retain(nestling_encodings *encodings);
+
+/* Gives a reference back; the last one frees the encodings and their arrays. NULL is ignored. Any thread.  since 0.1 */
+NESTLING_API void nestling_encodings_release(nestling_encodings *encodings);
 
 /* Text of token ids, UTF-8 and NUL-terminated.
  *
  * skip_special   not 0: leave special tokens out.
  * buffer         receives the text; NULL to ask for the size.
  * inout_count    bytes, the NUL included.
- * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL. Ids past the vocabulary are left out.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY (also if the tokenizer's file would make
+ *                many times as much of the ids as tokenizers do). Ids past the vocabulary are left out.
  * threads        any.                                                                                      since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_decode(
     const nestling_tokenizer *tokenizer, const int32_t *ids, size_t count, int32_t skip_special,
     char *buffer, size_t *inout_count);
+
+/* Texts of many sequences of token ids, on threads, UTF-8, back to back and without NULs between or after them.
+ *
+ * ids            offsets[sequence_count] ids.
+ * offsets        sequence_count + 1 entries (see Batches above). A sequence may be empty.
+ * skip_special   not 0: leave special tokens out.
+ * buffer         receives the texts; NULL to ask for the size.
+ * inout_count    bytes.
+ * out_text_offsets  NULL, or sequence_count + 1 entries that receive the byte where each text begins and the last one
+ *                ends; also when only the size is asked for.
+ * returns        as nestling_tokenizer_decode; the message names the first sequence, by number, that cannot be decoded.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_decode_batch(
+    const nestling_tokenizer *tokenizer, const int32_t *ids, const size_t *offsets, size_t sequence_count,
+    int32_t skip_special, char *buffer, size_t *inout_count, size_t *out_text_offsets);
+
+/* Turns token ids into text as they come, for example from a model that generates them. One thread at a time (a second
+ * one is refused, not harmed). */
+typedef struct nestling_decode_stream nestling_decode_stream;
+
+/* Begins a text. The stream keeps the tokenizer alive.
+ * skip_special   not 0: leave special tokens out.
+ * returns        NESTLING_OK, INVALID_ARGUMENT.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_decode_stream_create(
+    const nestling_tokenizer *tokenizer, int32_t skip_special, nestling_decode_stream **out_stream);
+
+/* Takes the next id and gives the text that it completes: "" if the ids that follow must decide, so never half a
+ * character. All texts together, with that of nestling_decode_stream_finish, are the text of all ids.
+ *
+ * buffer         receives the text, NUL-terminated; NULL to ask for the size.
+ * inout_count    bytes, the NUL included. When only the size is asked for, and when the buffer is too small, the id is
+ *                not taken: call again with the same one.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY; after a failure the stream is as it was.
+ *                Ids past the vocabulary have no text.
+ * threads        one at a time per stream.                                                                 since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_decode_stream_append(
+    nestling_decode_stream *stream, int32_t id, char *buffer, size_t *inout_count);
+
+/* Ends the text: gives what waited for ids that did not come, incomplete characters as U+FFFD. The stream is then as new.
+ * Sizes as in nestling_decode_stream_append: when only the size is asked for, and when the buffer is too small, the text
+ * is not ended.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY; after a failure the stream is as it was.
+ * threads        one at a time per stream.                                                                 since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_decode_stream_finish(
+    nestling_decode_stream *stream, char *buffer, size_t *inout_count);
+
+/* Frees a stream; NULL is ignored. No call may be in progress on it.                                       since 0.1 */
+NESTLING_API void nestling_decode_stream_release(nestling_decode_stream *stream);
+
+/* Describes a tokenizer as a JSON object:
+ *     {"model": "BPE",                                      or "WordPiece", "Unigram", "WordLevel"
+ *      "vocabulary_size": 1005, "vocabulary_size_without_added": 1000,
+ *      "special_tokens_to_add": {"single": 2, "pair": 3},   how many encoding adds to one text, and to a pair
+ *      "added_tokens": [                                    in order of their ids
+ *          {"id": 0, "content": "<s>", "special": true, "lstrip": false, "rstrip": false, "single_word": false,
+ *           "normalized": false}, ...],
+ *      "truncation": null, or {"max_length": 512, "stride": 0, "strategy": "longest_first" | "only_first" | "only_second",
+ *                              "direction": "right" | "left"},
+ *      "padding": null, or {"length": null or a number, "pad_id": 1, "pad_type_id": 0, "pad_token": "<pad>",
+ *                           "direction": "right" | "left", "pad_to_multiple_of": null or a number}}
+ * truncation and padding are what the tokenizer's file asks for; nothing applies them by itself. Later versions may add
+ * keys.
+ *
+ * buffer         receives the text, NUL-terminated; NULL to ask for the size.
+ * inout_count    bytes, the NUL included.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL.
+ * threads        any.                                                                                      since 0.1 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_describe(
+    const nestling_tokenizer *tokenizer, char *buffer, size_t *inout_count);
 
 /* Returns how many entries the vocabulary has, added tokens included; 0 for NULL. Any thread.              since 0.1 */
 NESTLING_API uint32_t nestling_tokenizer_vocabulary_size(const nestling_tokenizer *tokenizer);

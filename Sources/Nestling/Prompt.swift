@@ -17,40 +17,45 @@ extension Model {
     /// Token ids of texts with special tokens, cut to ``textTokens``; and the number of leading tokens that belong to the
     /// prompt and that means leave out (0 unless the checkpoint says that they do).
     ///
+    /// - Parameters:
+    ///   - texts: UTF-8.
+    ///   - threadCount: threads that the call may use; `nil`: ``Engine/threadCount``.
     /// - Throws: `.notFound` without a tokenizer or the named prompt, `.invalidArgument` for invalid UTF-8, naming text and byte.
-    public func tokenize(
-        _ texts: [[UInt8]], prompt: Prompt = .standard
+    public func tokenize<Text: Collection<UInt8>>(
+        _ texts: [Text], prompt: Prompt = .standard, threadCount: Int? = nil
     ) throws(Failure) -> (batch: TokenBatch, skippedTokens: Int) {
         let tokenizer = try requireTokenizer()
         let prefix = Array(try text(of: prompt).utf8)
-        var batch = TokenBatch()
-        for (index, text) in texts.enumerated() {
-            do throws(Failure) {
-                // Invalid UTF-8 is named by its place in the text, not in prompt and text.
-                if !prefix.isEmpty, String(validating: text, as: UTF8.self) == nil { _ = try encode(text, tokenizer) }
-                let encoding = try encode(prefix + text, tokenizer)
-                batch.append(encoding.ids, typeIDs: encoding.typeIDs.contains { $0 != 0 } ? encoding.typeIDs : nil)
-            } catch {
-                throw Failure(error.kind, "text \(index): \(error.message)")
-            }
-        }
+        let encodings = try tokenizer.encodeRuns(
+            count: texts.count, hasDetails: false, threads: threadCount, progress: nil,
+            length: { prefix.count + texts[$0].count },
+            encode: { index throws(Failure) in try encode(texts[index], behind: prefix, tokenizer) })
+        let batch = TokenBatch(encodings)
         guard !prefix.isEmpty, !network.weights.pipeline.includesPrompt else { return (batch, 0) }
-        let encoding = try encode(prefix, tokenizer)
+        let encoding = try encode(prefix, behind: [], tokenizer)
         let endsSpecial = encoding.specialTokensMask.last == 1
         return (batch, encoding.ids.count - (endsSpecial ? 1 : 0))
     }
 
-    private func encode(_ text: [UInt8], _ tokenizer: Tokenizer) throws(Failure) -> Encoding {
-        let text = sentence.lowercases ? lowercased(text) : text
-        var result: Result<Encoding, Failure>?
-        text.withUnsafeBufferPointer { bytes in
+    private func encode(
+        _ text: some Collection<UInt8>, behind prefix: [UInt8], _ tokenizer: Tokenizer
+    ) throws(Failure) -> Encoding {
+        if prefix.isEmpty, !sentence.lowercases { return try encode(text, tokenizer) }
+        // Invalid UTF-8 is named by its place in the text, not in prompt and text.
+        if String(validating: text, as: UTF8.self) == nil { return try encode(text, tokenizer) }
+        let whole = prefix + text
+        return try encode(sentence.lowercases ? lowercased(whole) : whole, tokenizer)
+    }
+
+    private func encode(_ text: some Collection<UInt8>, _ tokenizer: Tokenizer) throws(Failure) -> Encoding {
+        func encode(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<Encoding, Failure> {
             do throws(Failure) {
-                result = .success(try tokenizer.encode(bytes, maximumTokens: textTokens, keepsOverflow: false))
+                return .success(try tokenizer.encode(bytes, maximumTokens: textTokens, keepsOverflow: false))
             } catch {
-                result = .failure(error)
+                return .failure(error)
             }
         }
-        guard let result else { throw Failure(.internal, "the text was not lent") }
+        let result = text.withContiguousStorageIfAvailable(encode) ?? Array(text).withUnsafeBufferPointer(encode)
         return try result.get()
     }
 

@@ -8,6 +8,8 @@ public final class Session: Sendable {
     /// The model.
     public let model: Model
     private let runner: Runner
+    /// Threads that calls may use; `nil`: ``Engine/threadCount``.
+    public let threadCount: Int?
 
     /// How a session works.
     public struct Options: Sendable {
@@ -26,6 +28,7 @@ public final class Session: Sendable {
     /// A session of `model`. Memory is taken when the first run needs it.
     public init(_ model: Model, options: Options = Options()) {
         self.model = model
+        threadCount = options.threadCount
         runner = Runner(
             model.network, sliceTokens: max(1, options.sliceTokens), threads: options.threadCount ?? 0,
             memoryLimit: options.memoryLimit ?? 0)
@@ -65,7 +68,7 @@ public final class Session: Sendable {
         _ texts: [String], prompt: Prompt = .standard, options: VectorOptions = VectorOptions(),
         reduction: (any Reducer)? = nil, progress: Progress? = nil
     ) throws(Failure) -> [[Float]] {
-        let (batch, skipped) = try model.tokenize(texts.map { Array($0.utf8) }, prompt: prompt)
+        let (batch, skipped) = try model.tokenize(texts.map(\.utf8), prompt: prompt, threadCount: threadCount)
         var options = options
         options.skippedTokens = skipped
         let rows = try run(batch, .vectors(options), reduction: reduction, progress: progress)

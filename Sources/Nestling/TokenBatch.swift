@@ -16,6 +16,13 @@ public struct TokenBatch: Sendable, Equatable {
     /// A batch of `sequences`, all of type 0.
     public init(_ sequences: [[Int32]]) { for sequence in sequences { append(sequence) } }
 
+    /// The token ids of encodings; of type 0 if all their tokens are.
+    init(_ encodings: Encodings) {
+        ids = Array(encodings.ids)
+        if encodings.typeIDs.contains(where: { $0 != 0 }) { typeIDs = Array(encodings.typeIDs) }
+        offsets = Array(encodings.offsets)
+    }
+
     /// Number of sequences.
     public var count: Int { offsets.count - 1 }
 

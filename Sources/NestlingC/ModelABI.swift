@@ -36,17 +36,8 @@ public func nestling_model_open_memory(
         let out = try require(out_model, "out_model")
         let files = try require(files, "files")
         let options = try checked(options)
-        guard (1...65536).contains(count) else { throw .argument("count \(UInt(bitPattern: count)) cannot be meant") }
-        var contents: [(name: String, bytes: UnsafeRawBufferPointer)] = []
-        for index in 0..<count {
-            let file = files[index]
-            let name = try text(file.name, "files[\(index)].name")
-            guard file.size >= 0, file.data != nil || file.size == 0 else {
-                throw .argument("files[\(index)] (\(name)): data is NULL or size cannot be meant")
-            }
-            contents.append((name, UnsafeRawBufferPointer(start: file.data, count: file.size)))
-        }
-        out.pointee = handle(try Model(files: contents, progress: progress(options.progress, options.user_data)))
+        out.pointee = handle(
+            try Model(files: try fileList(files, count), progress: progress(options.progress, options.user_data)))
     }
 }
 

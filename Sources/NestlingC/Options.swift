@@ -61,6 +61,24 @@ func integers(
     return (0..<count).map { Int(pointer[$0]) }
 }
 
+/// Files that the caller holds in memory.
+func fileList(
+    _ files: UnsafePointer<nestling_file>?, _ count: Int
+) throws(NestlingError) -> [(name: String, bytes: UnsafeRawBufferPointer)] {
+    let files = try require(files, "files")
+    guard (1...65536).contains(count) else { throw .argument("count \(UInt(bitPattern: count)) cannot be meant") }
+    var contents: [(name: String, bytes: UnsafeRawBufferPointer)] = []
+    for index in 0..<count {
+        let file = files[index]
+        let name = try text(file.name, "files[\(index)].name")
+        guard file.size >= 0, file.data != nil || file.size == 0 else {
+            throw .argument("files[\(index)] (\(name)): data is NULL or size cannot be meant")
+        }
+        contents.append((name, UnsafeRawBufferPointer(start: file.data, count: file.size)))
+    }
+    return contents
+}
+
 /// What the three kinds of run have in common.
 struct RunOptions {
     let values: nestling_run_options

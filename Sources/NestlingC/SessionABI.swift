@@ -1,14 +1,11 @@
 import CNestling
-import Glibc
 import Nestling
 
 /// The caller's token ids and offsets as a batch, not yet checked beyond what can be looked at safely.
 private func batch(
     _ ids: UnsafePointer<Int32>?, _ offsets: UnsafePointer<Int>?, _ count: Int, _ types: UnsafePointer<Int32>?
 ) throws(NestlingError) -> Batch {
-    guard (0...Int(Int32.max)).contains(count) else {
-        throw .argument("sequence_count \(UInt(bitPattern: count)) cannot be meant")
-    }
+    try checkCount(count, "sequence_count")
     let offsets = UnsafeBufferPointer(start: try require(offsets, "offsets"), count: count + 1)
     let tokens = offsets[count]
     guard (0...Int(Int32.max)).contains(tokens) else {
@@ -107,12 +104,14 @@ public func nestling_session_encode_texts(
         let count = try require(inout_count, "inout_count")
         var vectorOptions = try options.vectors()
         guard options.values.token_type_ids == nil else { throw .argument("token_type_ids cannot be given for texts") }
-        let texts = try bytes(texts, lengths, sequence_count)
+        try checkCount(sequence_count, "sequence_count")
+        let texts = try textList(texts, lengths, sequence_count)
         if vectors == nil {
             count.pointee = try ResultShape.vectorElements(sequence_count, vectorOptions, session.model.network)
             return
         }
-        let (tokens, skipped) = try session.model.tokenize(texts, prompt: try prompt(options.values))
+        let (tokens, skipped) = try session.model.tokenize(
+            texts, prompt: try prompt(options.values), threadCount: session.threadCount)
         vectorOptions.skippedTokens = skipped
         try tokens.withBatch { batch throws(NestlingError) in
             try run(session, batch, .vectors(vectorOptions), options, vectors, inout_count, nil)
@@ -129,32 +128,6 @@ private func prompt(_ options: nestling_run_options) throws(NestlingError) -> Pr
     case (nil, let name?): return .named(name)
     default: throw .argument("prompt and prompt_name exclude each other")
     }
-}
-
-/// The caller's texts; whether they are UTF-8 is the tokenizer's to say.
-private func bytes(
-    _ texts: UnsafePointer<UnsafePointer<CChar>?>?, _ lengths: UnsafePointer<Int>?, _ count: Int
-) throws(NestlingError) -> [[UInt8]] {
-    guard (0...Int(Int32.max)).contains(count) else {
-        throw .argument("sequence_count \(UInt(bitPattern: count)) cannot be meant")
-    }
-    guard count > 0 else { return [] }
-    let texts = try require(texts, "texts")
-    var result: [[UInt8]] = []
-    result.reserveCapacity(count)
-    for index in 0..<count {
-        let text = try require(texts[index], "texts[\(index)]")
-        let start = UnsafeRawPointer(text)
-        if let lengths {
-            guard lengths[index] >= 0 else {
-                throw .argument("lengths[\(index)] is \(UInt(bitPattern: lengths[index])), which cannot be meant")
-            }
-            result.append(Array(UnsafeRawBufferPointer(start: start, count: lengths[index])))
-        } else {
-            result.append(Array(UnsafeRawBufferPointer(start: start, count: strlen(text))))
-        }
-    }
-    return result
 }
 
 @c @implementation

@@ -92,6 +92,9 @@ struct AddedTokens: Sendable {
     /// Whether `content` is a special token.
     func isSpecial(_ content: [UInt8]) -> Bool { specialContents.contains(content) }
 
+    /// All added tokens with their ids, in the order of the ids.
+    var all: [(id: Int32, token: Token)] { tokens.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 } }
+
     /// The ids of all special tokens, in ascending order.
     var specialIDs: [Int32] { tokens.filter { $0.value.special }.map(\.key).sorted() }
 

@@ -164,6 +164,8 @@ public struct Padding: Sendable, Equatable {
     public var length: Int?
     /// Whether padding goes to the left.
     public var isLeft: Bool
+    /// A number that lengths are rounded up to multiples of; nil: they are not.
+    public var multiple: Int?
 
     /// Reads `padding` of a tokenizer.json.
     init(_ json: Settings) throws(Failure) {
@@ -172,5 +174,6 @@ public struct Padding: Sendable, Equatable {
         token = try json.string("pad_token", default: "[PAD]")
         length = json.value("strategy")?["Fixed"]?.int
         isLeft = json.value("direction")?.string == "Left"
+        multiple = json.value("pad_to_multiple_of")?.int
     }
 }

@@ -26,6 +26,7 @@ struct BPE: Model {
     /// Words that become exactly one token.
     private var whole = Vocabulary()
 
+    var name: String { "BPE" }
     var count: Int { vocabulary.count }
     func id(of token: UnsafeBufferPointer<UInt8>) -> Int32? { vocabulary.id(of: token) }
     func token(of id: Int32) -> ArraySlice<UInt8>? { vocabulary.token(of: id) }

@@ -29,6 +29,8 @@ struct TokenList {
 
 /// The stage that turns pieces of text into token ids.
 protocol Model: Sendable {
+    /// What tokenizer.json calls this kind of model.
+    var name: String { get }
     /// How many entries the model's own vocabulary has.
     var count: Int { get }
     /// The id of `token`, or nil.

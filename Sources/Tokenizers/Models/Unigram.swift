@@ -12,6 +12,7 @@ struct Unigram: Model {
     private let fallback: [Int32]
     private let ids: Vocabulary
 
+    var name: String { "Unigram" }
     var count: Int { tokens.count }
     var unknownThatKeepsText: Int32? { unknown }
     func id(of token: UnsafeBufferPointer<UInt8>) -> Int32? { ids.id(of: token) }

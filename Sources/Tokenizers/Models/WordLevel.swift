@@ -6,6 +6,7 @@ struct WordLevel: Model {
     private let unknownToken: String
     private let unknown: Int32?
 
+    var name: String { "WordLevel" }
     var count: Int { vocabulary.count }
     func id(of token: UnsafeBufferPointer<UInt8>) -> Int32? { vocabulary.id(of: token) }
     func token(of id: Int32) -> ArraySlice<UInt8>? { vocabulary.token(of: id) }

@@ -11,6 +11,7 @@ struct WordPiece: Model {
     private let unknownToken: String
     private let maximumCharacters: Int
 
+    var name: String { "WordPiece" }
     var count: Int { vocabulary.count }
     func id(of token: UnsafeBufferPointer<UInt8>) -> Int32? { vocabulary.id(of: token) }
     func token(of id: Int32) -> ArraySlice<UInt8>? { vocabulary.token(of: id) }
