@@ -22,7 +22,7 @@ static void round_row(const float *input, size_t inputs, nk_word *row) {
     if (inputs % 2) row[inputs] = 0;
 }
 
-static void pack_panel(const float *columns, size_t inputs, void *panel) {
+static void pack_panel_bf16(const float *columns, size_t inputs, void *panel) {
     static const float zeros[NK_PANEL];
     uint32_t *words = panel;
     for (size_t i = 0; i < inputs; i += 2) {
@@ -34,7 +34,7 @@ static void pack_panel(const float *columns, size_t inputs, void *panel) {
     }
 }
 
-static void unpack_panel(const void *panel, size_t inputs, float *columns) {
+static void unpack_panel_bf16(const void *panel, size_t inputs, float *columns) {
     const uint32_t *words = panel;
     for (size_t i = 0; i < inputs; i++) {
         uint32_t bits[NK_PANEL];

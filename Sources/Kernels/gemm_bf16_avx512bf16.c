@@ -10,9 +10,10 @@
 
 typedef vec tile_sums;
 typedef __m512bh tile_word;
-enum { tile_parts = 1, tile_panel_header = 0 };
+enum { tile_parts = 1 };
 
 VECTOR_INLINE size_t tile_row_header(const nk_tile *t) { return 0; }
+VECTOR_INLINE size_t tile_panel_header(const nk_tile *t) { return 0; }
 VECTOR_INLINE size_t tile_steps(const nk_tile *t) { return nk_ceiling(t->inputs, 2); }
 VECTOR_INLINE tile_word tile_load(const nk_word *words) { return (tile_word)_mm512_loadu_si512(words); }
 VECTOR_INLINE tile_word tile_broadcast(const nk_word *word) { return (tile_word)_mm512_set1_epi32((int)*word); }
@@ -39,5 +40,5 @@ static void pair_row(const float *input, size_t inputs, nk_word *row) {
 
 const nk_product nk_product_bf16_avx512bf16 = {
     .tile_rows = most_tile_rows, .row_words = pair_words, .prepare_row = pair_row, .tile = multiply_tile,
-    .pack_panel = pack_panel, .unpack_panel = unpack_panel};
+    .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16};
 #endif

@@ -4,9 +4,10 @@
 
 typedef vec tile_sums;
 typedef vec tile_word;
-enum { tile_parts = 2, tile_panel_header = 0 };
+enum { tile_parts = 2 };
 
 VECTOR_INLINE size_t tile_row_header(const nk_tile *t) { return 0; }
+VECTOR_INLINE size_t tile_panel_header(const nk_tile *t) { return 0; }
 VECTOR_INLINE size_t tile_steps(const nk_tile *t) { return nk_ceiling(t->inputs, 2); }
 VECTOR_INLINE vec tile_load(const nk_word *words) { return v_load((const float *)words); }
 VECTOR_INLINE vec tile_broadcast(const nk_word *word) { return v_set(*(const float *)word); }
@@ -23,4 +24,4 @@ VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *pane
 
 #define NK_PRODUCT_BF16_WIDENED                                                                                      \
     {.tile_rows = most_tile_rows, .row_words = rounded_words, .prepare_row = round_row, .tile = multiply_tile,       \
-     .pack_panel = pack_panel, .unpack_panel = unpack_panel}
+     .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16}

@@ -2,9 +2,10 @@
 
 typedef vec tile_sums;
 typedef vec tile_word;
-enum { tile_parts = 1, tile_panel_header = 0 };
+enum { tile_parts = 1 };
 
 VECTOR_INLINE size_t tile_row_header(const nk_tile *t) { return 0; }
+VECTOR_INLINE size_t tile_panel_header(const nk_tile *t) { return 0; }
 VECTOR_INLINE size_t tile_steps(const nk_tile *t) { return t->inputs; }
 VECTOR_INLINE vec tile_load(const nk_word *words) { return v_load((const float *)words); }
 VECTOR_INLINE vec tile_broadcast(const nk_word *word) { return v_set(*(const float *)word); }

@@ -7,7 +7,7 @@
  *
  * The file that includes this one defines:
  *     tile_parts                              words of a row per word of a panel
- *     tile_panel_header, tile_row_header(t)   words before the first step's
+ *     tile_panel_header(t), tile_row_header(t)   words before the first step's
  *     tile_steps(t)
  *     tile_sums                               type of a vector of sums
  *     tile_word                               type of a vector of words
@@ -32,7 +32,7 @@ VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size
     for (int s = 0; s < strips; s++) {
         const size_t index = first_strip + (size_t)s;
         panel[s] = (const nk_word *)(t->panels + index / strips_per_panel * t->panel_bytes);
-        strip[s] = panel[s] + tile_panel_header + index % strips_per_panel * strip_width;
+        strip[s] = panel[s] + tile_panel_header(t) + index % strips_per_panel * strip_width;
     }
     if (tile_continues(t)) {
 #pragma clang loop unroll(full)

@@ -130,6 +130,7 @@ typedef struct {
     size_t inputs;
     float *sums; /* [row_count, 32 panel_count], sums_stride apart */
     size_t sums_stride;
+    size_t span;              /* int8 only: which nk_i8_span of the inputs */
     const float *start_scale; /* f32 only: NULL, or the factor of each row's earlier sums, which are then added to */
 } nk_tile;
 
@@ -154,10 +155,11 @@ const nk_kernels *nk_kernels_in_use(void);
 const nk_product *nk_product_in_use(nk_codec codec);
 
 extern const nk_kernels nk_kernels_portable;
-extern const nk_product nk_product_f32_portable, nk_product_bf16_portable;
+extern const nk_product nk_product_f32_portable, nk_product_bf16_portable, nk_product_i8_portable;
 #if defined(__x86_64__)
 extern const nk_product nk_product_f32_avx2, nk_product_f32_avx512;
 extern const nk_product nk_product_bf16_avx2, nk_product_bf16_avx512, nk_product_bf16_avx512bf16;
+extern const nk_product nk_product_i8_avx2, nk_product_i8_avx2vnni, nk_product_i8_avx512, nk_product_i8_avx512vnni;
 extern const nk_kernels nk_kernels_avx2;
 extern const nk_kernels nk_kernels_avx512;
 #endif

@@ -8,8 +8,11 @@
 #pragma STDC FP_CONTRACT OFF
 
 #define NK_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define NK_TARGET_AVX512VNNI                                                                                         \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define NK_TARGET_AVX512BF16                                                                                         \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c")))
+#define NK_TARGET_AVX2VNNI __attribute__((target("avxvnni,avx2,fma,f16c")))
 #define NK_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
 
 #define NK_TILE_F32_PARAMETERS                                                                                       \

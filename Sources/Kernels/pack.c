@@ -9,6 +9,7 @@ size_t nk_panel_bytes(nk_codec codec, size_t inputs) {
     switch (codec) {
     case NK_CODEC_F32: return inputs * step;
     case NK_CODEC_BF16: return nk_ceiling(inputs, 2) * step;
+    case NK_CODEC_I8: return NK_PANEL * sizeof(float) + nk_ceiling(inputs, 4) * step;
     }
     return 0;
 }
@@ -84,8 +85,7 @@ void nk_pack(nk_codec codec, const void *weight, nk_dtype dtype, size_t outputs,
                        .dtype = dtype, .size = dtype == NK_F32 ? 4 : 2, .outputs = outputs, .inputs = inputs,
                        .output_stride = output_stride, .input_stride = input_stride, .packed = packed,
                        .panel_bytes = nk_panel_bytes(codec, inputs)};
-    if (inputs == 0) return;
-    nk_parallel_for(nk_ceiling(outputs, NK_PANEL), 1 + 4096 / inputs, threads, pack_panels, &job);
+    nk_parallel_for(nk_ceiling(outputs, NK_PANEL), 1 + 4096 / (inputs + 1), threads, pack_panels, &job);
 }
 
 void nk_unpack(nk_codec codec, const void *packed, size_t packed_inputs, size_t outputs, size_t inputs, float *weight) {

@@ -22,12 +22,12 @@ static void tile_bf16(const nk_tile *t) {
     for (size_t panel = 0; panel < t->panel_count; panel++)
         for (size_t begin = 0; begin == 0 || begin < t->inputs; begin += widened_inputs) {
             const size_t count = nk_minimum(widened_inputs, t->inputs - begin);
-            unpack_panel(t->panels + panel * t->panel_bytes + begin * NK_PANEL * 2, count, columns);
+            unpack_panel_bf16(t->panels + panel * t->panel_bytes + begin * NK_PANEL * 2, count, columns);
             nk_kernels_portable.tile_f32((const float *)t->rows + begin, t->row_stride, t->row_count, columns, 0, 1,
                                          count, t->sums + panel * NK_PANEL, t->sums_stride, begin ? ones : NULL);
         }
 }
 
 const nk_product nk_product_bf16_portable = {
-    .tile_rows = 8, .row_words = rounded_words, .prepare_row = round_row, .tile = tile_bf16, .pack_panel = pack_panel,
-    .unpack_panel = unpack_panel};
+    .tile_rows = 8, .row_words = rounded_words, .prepare_row = round_row, .tile = tile_bf16, .pack_panel = pack_panel_bf16,
+    .unpack_panel = unpack_panel_bf16};

@@ -74,6 +74,28 @@ VECTOR_INLINE veci vi_max(veci a, veci b) { return _mm256_max_epi32(a, b); }
 VECTOR_INLINE vmask vi_at_most(veci a, veci b) {
     return _mm256_xor_si256(_mm256_cmpgt_epi32(a, b), _mm256_set1_epi32(-1));
 }
+VECTOR_INLINE int32_t vi_sum(veci a) {
+    __m128i x = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
+}
+VECTOR_INLINE int32_t vi_greatest(veci a) {
+    __m128i x = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    x = _mm_max_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
+}
+VECTOR_INLINE veci vi_from_bits(vec a) { return _mm256_castps_si256(a); }
+VECTOR_INLINE veci vi_rounded(vec a) { return _mm256_cvtps_epi32(a); }
+/* The lanes, which a byte can hold, as bytes. */
+VECTOR_INLINE void vi_store_bytes(int8_t *p, veci a) {
+    const __m128i x = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(x, x));
+}
+/* Sums of the products of two signed numbers of 16 bits each. */
+VECTOR_INLINE veci vi_multiply_pairs(veci a, veci b) { return _mm256_madd_epi16(a, b); }
+/* Of four unsigned bytes, the even and the odd ones as numbers of 16 bits. */
+VECTOR_INLINE veci vi_even_bytes(veci a) { return _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)); }
+VECTOR_INLINE veci vi_odd_bytes(veci a) { return _mm256_srli_epi16(a, 8); }
 VECTOR_INLINE vec vi_to_float(veci a) { return _mm256_cvtepi32_ps(a); }
 VECTOR_INLINE vec v_lookup(const float *table, veci index) { return _mm256_i32gather_ps(table, index, 4); }
 

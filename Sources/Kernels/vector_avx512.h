@@ -52,6 +52,17 @@ VECTOR_INLINE veci vi_abs(veci a) { return _mm512_abs_epi32(a); }
 VECTOR_INLINE veci vi_min(veci a, veci b) { return _mm512_min_epi32(a, b); }
 VECTOR_INLINE veci vi_max(veci a, veci b) { return _mm512_max_epi32(a, b); }
 VECTOR_INLINE vmask vi_at_most(veci a, veci b) { return _mm512_cmple_epi32_mask(a, b); }
+VECTOR_INLINE int32_t vi_sum(veci a) { return _mm512_reduce_add_epi32(a); }
+VECTOR_INLINE int32_t vi_greatest(veci a) { return _mm512_reduce_max_epi32(a); }
+VECTOR_INLINE veci vi_from_bits(vec a) { return _mm512_castps_si512(a); }
+VECTOR_INLINE veci vi_rounded(vec a) { return _mm512_cvtps_epi32(a); }
+/* The lanes, which a byte can hold, as bytes. */
+VECTOR_INLINE void vi_store_bytes(int8_t *p, veci a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a)); }
+/* Sums of the products of two signed numbers of 16 bits each. */
+VECTOR_INLINE veci vi_multiply_pairs(veci a, veci b) { return _mm512_madd_epi16(a, b); }
+/* Of four unsigned bytes, the even and the odd ones as numbers of 16 bits. */
+VECTOR_INLINE veci vi_even_bytes(veci a) { return _mm512_and_si512(a, _mm512_set1_epi32(0x00ff00ff)); }
+VECTOR_INLINE veci vi_odd_bytes(veci a) { return _mm512_srli_epi16(a, 8); }
 VECTOR_INLINE vec vi_to_float(veci a) { return _mm512_cvtepi32_ps(a); }
 VECTOR_INLINE vec v_lookup(const float *table, veci index) { return _mm512_i32gather_ps(index, table, 4); }
 

@@ -71,7 +71,12 @@ typedef enum {
     NK_CODEC_F32 = 0,
     /* Brain floating point, rounded to nearest even: panel[64 (i / 2) + 2 lane + i % 2]; an odd last input is followed by
      * a zero. The input is rounded likewise; products are summed in float32. */
-    NK_CODEC_BF16 = 1
+    NK_CODEC_BF16 = 1,
+    /* int8, symmetric per output: 32 float32 scales s[lane] = max |w[lane]| / 127, then bytes q[lane][i] + 128 at
+     * 128 + 128 (i / 4) + 4 lane + i % 4, w ~ s q, padded with q = 0. Each row of the input is quantized likewise over the
+     * inputs in use; sums of products are exact, then scaled in float32. A row that holds an infinity or NaN gives NaN;
+     * rows and weights below 2^-100 count as 0. */
+    NK_CODEC_I8 = 2
 } nk_codec;
 
 /* Bytes of one panel, a multiple of 64, and of all panels of a packed [outputs, inputs]. */
@@ -102,7 +107,7 @@ typedef enum {
  *     output[r, o] = residual[r, o] + multiply[r, o] * activation(sum_i input[r, i] * weight[o, i] + bias[o])
  * where absent (NULL) parts are left out. output may be the same memory as residual or multiply.
  * Order of the sum: f32: i = 0 ..< inputs rising, one fused multiply-add each (portable: one multiply, one add).
- * bf16: likewise on rounded input, or with avx512bf16 one VDPBF16PS per pair of inputs. */
+ * bf16: likewise on rounded input, or with avx512bf16 one VDPBF16PS per pair of inputs. int8: whole numbers. */
 typedef struct {
     nk_codec codec;
     const void *packed;   /* aligned to 64 bytes                                        */
