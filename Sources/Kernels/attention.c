@@ -27,6 +27,7 @@ enum {
 };
 
 typedef struct {
+    const nk_kernels *rows;
     const nk_attention_kernels *kernels;
     const nk_attention_f32_arguments *arguments;
     size_t block_keys, tiles_per_task;
@@ -36,11 +37,12 @@ typedef struct {
 } nk_attention_job;
 
 typedef struct {
-    float *queries, *keys, *values, *scores, *sums, *maximum, *total, *factor, *key_bias;
+    nk_word *queries, *keys, *values;
+    float *rows, *scores, *sums, *maximum, *total, *factor, *key_bias;
     int32_t *positions;
 } nk_attention_scratch;
 
-static float *take(float **memory, size_t count) {
+static void *take(float **memory, size_t count) {
     float *taken = *memory;
     *memory += nk_round_up(count, 16);
     return taken;
@@ -49,7 +51,7 @@ static float *take(float **memory, size_t count) {
 static nk_attention_scratch scratch_for(size_t size, size_t block_keys, size_t rows, int has_sums) {
     const size_t width = nk_round_up(size, NK_PANEL), block = block_keys + NK_SOFTMAX_PADDING;
     const size_t padded_rows = nk_round_up(rows, 16) + 16;
-    const size_t floats = nk_round_up(most_tile_rows * size, 16) + 2 * block_keys * width +
+    const size_t floats = nk_round_up(most_tile_rows * size, 16) + 2 * block_keys * width + NK_PANEL * size +
                           most_tile_rows * score_stride + (has_sums ? rows * width : 0) + 3 * padded_rows +
                           2 * nk_round_up(block, 16);
     float *memory = nk_scratch(floats * sizeof(float));
@@ -57,13 +59,14 @@ static nk_attention_scratch scratch_for(size_t size, size_t block_keys, size_t r
     scratch.queries = take(&memory, most_tile_rows * size);
     scratch.keys = take(&memory, block_keys * width);
     scratch.values = take(&memory, block_keys * width);
+    scratch.rows = take(&memory, NK_PANEL * size);
     scratch.scores = take(&memory, most_tile_rows * score_stride);
     scratch.sums = take(&memory, has_sums ? rows * width : 0);
     scratch.maximum = take(&memory, padded_rows);
     scratch.total = take(&memory, padded_rows);
     scratch.factor = take(&memory, padded_rows);
     scratch.key_bias = take(&memory, block);
-    scratch.positions = (int32_t *)take(&memory, block);
+    scratch.positions = take(&memory, block);
     return scratch;
 }
 
@@ -111,6 +114,47 @@ typedef struct {
     size_t key, keys;     /* the block, in tokens of the sequence */
 } nk_key_block;
 
+/* Packs the keys and values of `count` tokens from `token` on, to the place in the block that begins with key `from`, a
+ * multiple of NK_PANEL. */
+static void pack(const nk_attention_job *job, const nk_attention_scratch *scratch, size_t key_head, size_t token,
+                 size_t from, size_t count) {
+    const nk_attention_f32_arguments *a = job->arguments;
+    const nk_attention_kernels *kernels = job->kernels;
+    const size_t size = a->head_size, per_word = kernels->elements_per_word, steps = nk_ceiling(size, per_word);
+    const size_t panel_stride = job->block_keys / per_word * NK_PANEL;
+    for (size_t done = 0; done < count; done += NK_PANEL) {
+        const size_t keys = nk_minimum(NK_PANEL, count - done);
+        const size_t key = (token + done) * a->key_stride + key_head * size;
+        const size_t value = (token + done) * a->value_stride + key_head * size;
+        nk_word *key_panel = scratch->keys + (from + done) * steps;
+        nk_word *value_panels = scratch->values + (from + done) / per_word * NK_PANEL;
+        if (a->key_type == NK_F32) {
+            kernels->pack_keys((const float *)a->key + key, a->key_stride, keys, size, key_panel);
+        } else {
+            for (size_t j = 0; j < keys; j++)
+                job->rows->to_f32((const uint16_t *)a->key + key + j * a->key_stride, a->key_type, size,
+                                  scratch->rows + j * size);
+            kernels->pack_keys(scratch->rows, size, keys, size, key_panel);
+        }
+        if (a->value_type == NK_F32) {
+            kernels->pack_values((const float *)a->value + value, a->value_stride, keys, size, value_panels,
+                                 panel_stride);
+        } else {
+            for (size_t j = 0; j < keys; j++)
+                job->rows->to_f32((const uint16_t *)a->value + value + j * a->value_stride, a->value_type, size,
+                                  scratch->rows + j * size);
+            kernels->pack_values(scratch->rows, size, keys, size, value_panels, panel_stride);
+        }
+    }
+}
+
+/* Weights begin ..< end of a row become 0. */
+static void clear_weights(float *row, size_t per_word, size_t begin, size_t end) {
+    if (begin >= end) return;
+    const size_t bytes = sizeof(float) / per_word;
+    memset((char *)row + begin * bytes, 0, (end - begin) * bytes);
+}
+
 /* Lets the queries first ..< first + rows of one head meet a block of keys. `state`: index of the first query's maximum,
  * total, factor and sums. */
 static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, size_t first, size_t rows, size_t state) {
@@ -118,6 +162,7 @@ static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, s
     const nk_attention_kernels *kernels = block->job->kernels;
     const nk_attention_scratch *scratch = block->scratch;
     const size_t size = a->head_size, width = nk_round_up(size, NK_PANEL), key = block->key, end = key + block->keys;
+    const size_t per_word = kernels->elements_per_word, steps = nk_ceiling(size, per_word);
     nk_key_range ranges[most_tile_rows]; /* from here on in keys of the block */
     int32_t positions[most_tile_rows];
     for (size_t r = 0; r < rows; r++) {
@@ -142,15 +187,22 @@ static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, s
     }
 
     const float *query = a->query + (block->start + first) * a->query_stride + head * size;
+    const nk_word *words = (const nk_word *)query;
+    size_t query_stride = a->query_stride;
+    if (kernels->pack_queries) {
+        kernels->pack_queries(query, a->query_stride, rows, size, scratch->queries);
+        words = scratch->queries;
+        query_stride = steps;
+    }
     const size_t from = seen.begin / NK_PANEL * NK_PANEL;
-    kernels->products(query, a->query_stride, rows, scratch->keys + from * size, size, seen.end - from,
+    kernels->products(words, query_stride, rows, scratch->keys + from * steps, steps, seen.end - from,
                       scratch->scores + from, score_stride);
     kernels->softmax(scratch->scores, score_stride, rows, ranges, positions, &rule, maximum, total, factor);
-    /* What one query does not see, but others of the tile do, weighs nothing. */
+    /* What one query does not see, but others of the tile do, weighs nothing; nor does what fills up a word. */
+    const size_t first_word = seen.begin / per_word, last_word = nk_ceiling(seen.end, per_word);
     for (size_t r = 0; r < rows; r++) {
-        float *scores = scratch->scores + r * score_stride;
-        for (size_t j = seen.begin; j < ranges[r].begin; j++) scores[j] = 0;
-        for (size_t j = ranges[r].end; j < seen.end; j++) scores[j] = 0;
+        clear_weights(scratch->scores + r * score_stride, per_word, first_word * per_word, ranges[r].begin);
+        clear_weights(scratch->scores + r * score_stride, per_word, ranges[r].end, last_word * per_word);
     }
     float shares[most_tile_rows];
     nk_weighing weighing = {.sums = is_first ? NULL : scratch->sums + state * width, .sums_stride = width,
@@ -163,15 +215,15 @@ static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, s
         weighing.output_stride = a->output_stride;
         weighing.columns = size;
     }
-    kernels->weigh(scratch->scores + seen.begin, score_stride, rows, scratch->values + seen.begin * NK_PANEL,
-                   block->job->block_keys * NK_PANEL, seen.end - seen.begin, &weighing);
+    kernels->weigh((const nk_word *)scratch->scores + first_word, score_stride, rows,
+                   scratch->values + first_word * NK_PANEL, block->job->block_keys / per_word * NK_PANEL,
+                   last_word - first_word, &weighing);
 }
 
 /* Tiles first_tile ..< last_tile of a sequence's `tiles`. */
 static void attend(const nk_attention_job *job, size_t sequence, size_t key_head, size_t first_tile, size_t last_tile,
                    size_t tiles) {
     const nk_attention_f32_arguments *a = job->arguments;
-    const nk_attention_kernels *kernels = job->kernels;
     const size_t start = a->offsets[sequence], length = a->offsets[sequence + 1] - start;
     const size_t first = length * first_tile / tiles, last = length * last_tile / tiles, queries = last - first;
     const size_t size = a->head_size, group = a->heads / a->key_heads, block_keys = job->block_keys;
@@ -196,11 +248,7 @@ static void attend(const nk_attention_job *job, size_t sequence, size_t key_head
             memcpy(scratch.key_bias + from, a->key_bias + start + key + from, (end - from) * sizeof(float));
             memset(scratch.key_bias + end, 0, NK_SOFTMAX_PADDING * sizeof(float));
         }
-        const size_t token = start + key + from;
-        kernels->pack_keys(a->key + token * a->key_stride + key_head * size, a->key_stride, end - from, size,
-                           scratch.keys + from * size);
-        kernels->pack_values(a->value + token * a->value_stride + key_head * size, a->value_stride, end - from, size,
-                             scratch.values + from * NK_PANEL, block_keys * NK_PANEL);
+        pack(job, &scratch, key_head, start + key + from, from, end - from);
 
         for (size_t member = 0; member < group; member++) {
             const size_t head = key_head * group + member;
@@ -257,8 +305,8 @@ void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads) 
     const size_t size = a->head_size;
     const int available = nk_thread_count();
     const size_t workers = (size_t)(threads > 0 && threads < available ? threads : available);
-    nk_attention_job job = {.kernels = nk_kernels_in_use()->attention, .arguments = a,
-                            .block_keys = block_keys_for(size)};
+    nk_attention_job job = {.rows = nk_kernels_in_use(), .arguments = a, .block_keys = block_keys_for(size)};
+    job.kernels = a->precision == NK_BF16 ? job.rows->attention_bf16 : job.rows->attention_f32;
     job.tiles_per_task = tiles_per_task(&job, workers);
     while (job.first_sequence < a->sequences) {
         job.sequences = nk_minimum(slice_sequences, a->sequences - job.first_sequence);

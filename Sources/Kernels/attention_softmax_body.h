@@ -17,8 +17,37 @@ VECTOR_INLINE vec ruled_scores(vec product, size_t key, vmask valid, const nk_so
     return v_select(valid, score, v_set(-__builtin_inff()));
 }
 
+/* Replaces `keys` scores or products of a row, from `begin` on, by weights 2^((x - shift) factor); returns sums of them.
+ * What is summed is what the values are multiplied by, rounded if that is, so that the shares of a query add up to 1. */
+typedef vec (*weights_function)(float *row, size_t begin, size_t keys, vec shift, vec factor);
+
+/* float32 */
+VECTOR_INLINE vec whole_weights(float *row, size_t begin, size_t keys, vec shift, vec factor) {
+    vec total = v_set(0.0f);
+    EACH_VECTOR(key, keys, {
+        vec weight = v_exp2_of_weight(v_mul(v_sub(v_load(row + begin + key), shift), factor));
+        if (!whole) weight = v_select(mask, weight, v_set(0.0f));
+        v_store_part(whole, mask, row + begin + key, weight);
+        total = v_add(total, weight);
+    });
+    return total;
+}
+
+/* float32 rounded to bf16 */
+VECTOR_INLINE vec rounded_weights(float *row, size_t begin, size_t keys, vec shift, vec factor) {
+    vec total = v_set(0.0f);
+    EACH_VECTOR(key, keys, {
+        vec weight = v_exp2_of_rounded_weight(v_mul(v_sub(v_load(row + begin + key), shift), factor));
+        weight = v_round_to_bf16(weight);
+        if (!whole) weight = v_select(mask, weight, v_set(0.0f));
+        v_store_part(whole, mask, row + begin + key, weight);
+        total = v_add(total, weight);
+    });
+    return total;
+}
+
 /* In three sweeps over the rows, so that the sums over lanes of one row hide behind the others'. */
-static void softmax_tile(NK_SOFTMAX_PARAMETERS) {
+VECTOR_INLINE void softmax_with(const weights_function weights_of, NK_SOFTMAX_PARAMETERS) {
     const float infinity = __builtin_inff(), to_log2 = 1.44269504f;
     const vec lowest = v_set(-infinity);
     /* Nothing but a positive scale: the greatest product has the greatest score, and the scale goes into the exponent.
@@ -60,15 +89,8 @@ static void softmax_tile(NK_SOFTMAX_PARAMETERS) {
         v_store_part(whole, mask, kept + row, v_exp2(v_mul(v_sub(old, finite), factor)));
     });
     for (size_t row = 0; row < rows; row++) {
-        float *products = scores + row * stride + ranges[row].begin;
-        const vec shifts = v_set(shift[row]);
-        vec total = v_set(0.0f);
-        EACH_VECTOR(key, ranges[row].end - ranges[row].begin, {
-            vec weight = v_exp2_of_weight(v_mul(v_sub(v_load(products + key), shifts), factor));
-            if (!whole) weight = v_select(mask, weight, v_set(0.0f));
-            v_store_part(whole, mask, products + key, weight);
-            total = v_add(total, weight);
-        });
+        const size_t keys = ranges[row].end - ranges[row].begin;
+        const vec total = weights_of(scores + row * stride, ranges[row].begin, keys, v_set(shift[row]), factor);
         sum[row] = sum[row] * kept[row] + v_sum(total);
     }
 }

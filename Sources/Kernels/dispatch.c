@@ -14,7 +14,9 @@ typedef struct {
 /* The best first. */
 static const nk_instruction_set instruction_sets[] = {
 #if defined(__x86_64__)
-    {"avx512bf16", &nk_kernels_avx512, {&nk_product_f32_avx512, &nk_product_bf16_avx512bf16, &nk_product_i8_avx512vnni}},
+    {"avx512bf16",
+     &nk_kernels_avx512bf16,
+     {&nk_product_f32_avx512, &nk_product_bf16_avx512bf16, &nk_product_i8_avx512vnni}},
     {"avx512vnni", &nk_kernels_avx512, {&nk_product_f32_avx512, &nk_product_bf16_avx512, &nk_product_i8_avx512vnni}},
     {"avx512", &nk_kernels_avx512, {&nk_product_f32_avx512, &nk_product_bf16_avx512, &nk_product_i8_avx512}},
     {"avx2vnni", &nk_kernels_avx2, {&nk_product_f32_avx2, &nk_product_bf16_avx2, &nk_product_i8_avx2vnni}},

@@ -43,6 +43,9 @@ typedef struct {
     size_t begin, end;
 } nk_key_range;
 
+/* A 32-bit word: a float32, a pair of bf16, a quad of int8... */
+typedef uint32_t __attribute__((may_alias)) nk_word;
+
 /* Weighted sums of values. */
 typedef struct {
     const float *sums; /* NULL, or those so far (whole panels wide), which are multiplied by kept[r] first */
@@ -54,21 +57,26 @@ typedef struct {
     size_t columns;
 } nk_weighing;
 
-/* The parts of attention, on one tile of queries and one block of keys. */
+/* The parts of attention in one precision, on one tile of queries and one block of keys. Operands are words of one or two
+ * elements; strides are in words, an odd last element is followed by a zero. */
 typedef struct {
     /* The most queries that products, softmax and weigh take at once. */
     size_t tile_rows;
+    size_t elements_per_word;
 
-    /* Keys become panels of 32, inside a panel by element: panels[(j / 32) * 32 * size + i * 32 + j % 32] =
-     * rows[j * stride + i]. Of the last panel only whole vectors that hold keys are written, padded with zeros. */
-    void (*pack_keys)(const float *rows, size_t stride, size_t keys, size_t size, float *panels);
+    /* Rows of ceil(size / elements_per_word) words. NULL: the float32 are the words. */
+    void (*pack_queries)(const float *rows, size_t stride, size_t count, size_t size, nk_word *words);
 
-    /* Values become panels of 32 columns, inside a panel by key; columns beyond `columns` are 0. */
-    void (*pack_values)(const float *rows, size_t stride, size_t keys, size_t columns, float *panels,
+    /* Keys become panels of 32, inside a panel by word: panels[(j / 32) * 32 * steps + i * 32 + j % 32] = word i of
+     * rows[j * stride...]. Of the last panel only whole vectors that hold keys are written, padded with zeros. */
+    void (*pack_keys)(const float *rows, size_t stride, size_t keys, size_t size, nk_word *panels);
+
+    /* Values become panels of 32 columns, inside a panel by word of keys; columns beyond `columns` are 0. */
+    void (*pack_values)(const float *rows, size_t stride, size_t keys, size_t columns, nk_word *panels,
                         size_t panel_stride);
 
-    /* scores[r, j] = sum_i queries[r, i] * key j's element i, rising, one fused multiply-add each. Writes whole vectors. */
-    void (*products)(const float *queries, size_t query_stride, size_t rows, const float *panels, size_t size,
+    /* scores[r, j] = sum over words i of queries[r, i] * key j's word i, rising. Writes whole vectors. */
+    void (*products)(const nk_word *queries, size_t query_stride, size_t rows, const nk_word *panels, size_t steps,
                      size_t keys, float *scores, size_t score_stride);
 
     /* Products become weights exp(score - maximum) in place, for the keys that each query sees. Updates the running
@@ -76,9 +84,9 @@ typedef struct {
     void (*softmax)(float *scores, size_t stride, size_t rows, const nk_key_range *ranges, const int32_t *positions,
                     const nk_softmax_rule *rule, float *maximum, float *sum, float *kept);
 
-    /* sums[r, :] + sum_j weights[r, j] * value j, rising, one fused multiply-add each. */
-    void (*weigh)(const float *weights, size_t weight_stride, size_t rows, const float *panels, size_t panel_stride,
-                  size_t keys, const nk_weighing *weighing);
+    /* sums[r, :] + sum over words j of weights[r, j] * values' word j, rising. */
+    void (*weigh)(const nk_word *weights, size_t weight_stride, size_t rows, const nk_word *panels, size_t panel_stride,
+                  size_t steps, const nk_weighing *weighing);
 } nk_attention_kernels;
 
 typedef struct {
@@ -115,11 +123,8 @@ typedef struct {
                         float *sine);
     void (*rope_rotate)(float *head, size_t half, const float *cosine, const float *sine, int interleaved);
 
-    const nk_attention_kernels *attention;
+    const nk_attention_kernels *attention_f32, *attention_bf16;
 } nk_kernels;
-
-/* A 32-bit word of a prepared row: a float32, a pair of bf16, a quad of int8... */
-typedef uint32_t __attribute__((may_alias)) nk_word;
 
 /* Operands of one register tile. */
 typedef struct {
@@ -161,7 +166,7 @@ extern const nk_product nk_product_f32_avx2, nk_product_f32_avx512;
 extern const nk_product nk_product_bf16_avx2, nk_product_bf16_avx512, nk_product_bf16_avx512bf16;
 extern const nk_product nk_product_i8_avx2, nk_product_i8_avx2vnni, nk_product_i8_avx512, nk_product_i8_avx512vnni;
 extern const nk_kernels nk_kernels_avx2;
-extern const nk_kernels nk_kernels_avx512;
+extern const nk_kernels nk_kernels_avx512, nk_kernels_avx512bf16;
 #endif
 
 /* Memory of the calling thread, 64-byte aligned, valid until its next call on this thread. It grows and is freed

@@ -156,5 +156,6 @@ const nk_kernels nk_kernels_portable = {
     .sum_of_squares = sum_of_squares,
     .rope_angles = rope_angles,
     .rope_rotate = rope_rotate,
-    .attention = &nk_attention_f32_portable,
+    .attention_f32 = &nk_attention_f32_portable,
+    .attention_bf16 = &nk_attention_bf16_portable,
 };

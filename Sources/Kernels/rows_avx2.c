@@ -26,6 +26,7 @@ const nk_kernels nk_kernels_avx2 = {
     .sum_of_squares = sum_of_squares,
     .rope_angles = rope_angles,
     .rope_rotate = rope_rotate,
-    .attention = &nk_attention_f32_avx2,
+    .attention_f32 = &nk_attention_f32_avx2,
+    .attention_bf16 = &nk_attention_bf16_avx2,
 };
 #endif

@@ -103,6 +103,13 @@ VECTOR_INLINE vec v_from_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_s
 VECTOR_INLINE vec v_from_bf16(const void *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
 }
+/* The nearest number that bf16 holds, ties to even. NaN stays NaN. */
+VECTOR_INLINE vec v_round_to_bf16(vec a) {
+    const __m256i bits = _mm256_castps_si256(a), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    const vec rounded = _mm256_castsi256_ps(_mm256_and_si256(sum, _mm256_set1_epi32((int)0xffff0000)));
+    return v_select(v_is_nan(a), a, rounded);
+}
 /* The first and the second number of each pair of bf16. */
 VECTOR_INLINE vec v_bf16_first(vec pairs) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16));

@@ -72,6 +72,13 @@ VECTOR_INLINE vec v_from_f16(const void *p) {
 VECTOR_INLINE vec v_from_bf16(const void *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
 }
+/* The nearest number that bf16 holds, ties to even. NaN stays NaN. */
+VECTOR_INLINE vec v_round_to_bf16(vec a) {
+    const __m512i bits = _mm512_castps_si512(a), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const vec rounded = _mm512_castsi512_ps(_mm512_and_si512(sum, _mm512_set1_epi32((int)0xffff0000)));
+    return v_select(v_is_nan(a), a, rounded);
+}
 /* The first and the second number of each pair of bf16. */
 VECTOR_INLINE vec v_bf16_first(vec pairs) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs), 16));

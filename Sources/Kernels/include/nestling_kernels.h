@@ -168,13 +168,18 @@ void nk_rope(float *values, size_t stride, size_t rows, size_t heads, size_t hea
  *     relative_bias[h * (2 R + 1) + clamp(p_j - p_i, -R, R) + R]
  * Pair (i, j) meets only if |p_i - p_j| <= window (window < 0: no limit) and, if causal, p_j <= p_i. A token always meets
  * itself. Positions never fall within a sequence. Blocks of keys begin at the sequence's first token, so that bits do not
- * depend on the batch. Weights below 2^-126 of the row's greatest count as 0. */
+ * depend on the batch. Weights below 2^-126 of the row's greatest count as 0 or next to nothing.
+ *
+ * With precision NK_BF16 queries, keys, values and weights are rounded to bf16 (to nearest, ties to even) before they are
+ * multiplied; sums stay float32. A weight is then off by up to e = 2^-9 + 2^-13.7 of itself. Outputs are divided by the sum
+ * of the rounded weights, so one is off by up to 2 e of the greatest value. With avx512bf16 a product is one VDPBF16PS per
+ * pair of elements, or of keys; with the others one fused multiply-add per element (portable: one multiply, one add). */
 typedef struct {
     const float *query; /* [tokens, heads * head_size]        */
     size_t query_stride;
-    const float *key; /* [tokens, key_heads * head_size]; query head h uses key head h / (heads / key_heads) */
+    const void *key; /* [tokens, key_heads * head_size]; query head h uses key head h / (heads / key_heads) */
     size_t key_stride;
-    const float *value;
+    const void *value;
     size_t value_stride;
     float *output; /* [tokens, heads * head_size]             */
     size_t output_stride;
@@ -190,6 +195,8 @@ typedef struct {
     const float *_Nullable alibi_slopes;        /* [heads]    */
     const float *_Nullable relative_bias;       /* [heads, 2 R + 1] */
     int32_t relative_radius;                    /* R          */
+    nk_dtype key_type, value_type;              /* elements of key and value; 0: float32 */
+    nk_dtype precision;                         /* NK_F32 (0) or NK_BF16                 */
 } nk_attention_f32_arguments;
 
 void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads);
