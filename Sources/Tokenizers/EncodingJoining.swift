@@ -1,8 +1,8 @@
 import Basics
 
 extension Encoding {
-    /// What the parts that were cut off cost: a part counts as eight tokens more than it has.
-    var overflowCost: Int { overflowing.reduce(0) { $0 + $1.count + 8 } }
+    /// What the parts that were cut off cost; see ``Limits``.
+    var overflowCost: Int { overflowing.reduce(0) { $0 + $1.count + Limits.partCost } }
 
     /// The encodings one behind the other. What was cut off of one is combined with the whole and with every part of each
     /// other, in the order of the reference.
@@ -42,8 +42,8 @@ extension Encoding {
         // Each part with the second and its parts; the first itself with the parts of the second.
         var sum = otherTokens
         for (left, right) in [
-            (tokens, others + 1), (parts, second.count + otherTokens), (others, first.count), (8 * parts, others + 1),
-            (8, others),
+            (tokens, others + 1), (parts, second.count + otherTokens), (others, first.count),
+            (Limits.partCost * parts, others + 1), (Limits.partCost, others),
         ] {
             let (product, isTooLarge) = left.multipliedReportingOverflow(by: right)
             let (next, overflows) = sum.addingReportingOverflow(product)
@@ -74,9 +74,20 @@ extension Encoding {
     }
 
     private func followed(byTokensOf other: Encoding) -> Encoding {
-        var result = self
-        result.overflowing = []
-        result.appendTokens(of: other)
+        var result = Encoding()
+        if !margins.isEmpty || !other.margins.isEmpty {
+            result = self
+            result.overflowing = []
+            result.appendTokens(of: other)
+            return result
+        }
+        // Arrays of just the size that they need: there may be very many.
+        result.ids = ids + other.ids
+        result.typeIDs = typeIDs + other.typeIDs
+        result.specialTokensMask = specialTokensMask + other.specialTokensMask
+        result.offsets = offsets + other.offsets
+        result.wordIDs = wordIDs + other.wordIDs
+        result.sequenceIDs = sequenceIDs + other.sequenceIDs
         return result
     }
 

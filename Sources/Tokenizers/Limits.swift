@@ -14,8 +14,10 @@ enum Limits {
     /// one for each.
     static func tokens(ofBytes count: Int) -> Int { saturated(count, 16, 1 << 22) }
 
-    /// Tokens that post-processing may make of `count` tokens; again as many for what truncation cuts off, where a part
-    /// counts as eight tokens more than it has.
+    /// What a part that truncation cuts off costs in tokens, besides those that it has.
+    static let partCost = 32
+
+    /// Tokens that post-processing may make of `count` tokens; again as many for the parts that truncation cuts off.
     static func joinedTokens(of count: Int) -> Int { saturated(count, 16, 1 << 22) }
 
     /// Bytes that the vocabulary's spelling of `count` token ids may have.

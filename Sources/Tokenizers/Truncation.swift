@@ -122,7 +122,7 @@ public struct Truncation: Sendable, Equatable {
         // Parts behind the first: all but the last have `maximum` tokens.
         let cutOff = (count - maximum - 1) / step + 1
         let (tokens, isTooLarge) = (cutOff - 1).multipliedReportingOverflow(by: maximum)
-        let (cost, overflows) = tokens.addingReportingOverflow(count - cutOff * step + 8 * cutOff)
+        let (cost, overflows) = tokens.addingReportingOverflow(count - cutOff * step + Limits.partCost * cutOff)
         guard !isTooLarge, !overflows, cost <= limit else {
             throw Failure(
                 .outOfMemory,

@@ -113,6 +113,40 @@ import Tokenizers
         }
     }
 
+    private func tokenizer(json: String) throws -> Tokenizer {
+        try Array(json.utf8).withUnsafeBytes { try Tokenizer(json: $0, name: "test.json") }
+    }
+
+    @Test(arguments: [
+        ("[a-z&&[^aeiou]]", "bcdfgaéB", "bcdfg"), ("[a-f&&c-z&&[^d]]", "abcdefg", "cef"),
+        ("[^a-f&&c-z]", "abcdefg", "abg"),
+        (#"[\\p{L}&&[^\\p{Han}]]"#, "aé文1", "aé"), ("(?i)[a-z&&[^E]]", "aeEB", "aB"),
+        ("[[a-c&&b-d]x&&[^b]]", "abcdx", "cx"),
+        (#"[^\\s&&\\S]"#, "a ", "a "),
+    ])
+    func intersectionsOfClasses(_ pattern: String, _ text: String, _ matched: String) throws {
+        let split = #"{"type": "Split", "pattern": {"Regex": "\#(pattern)"}, "behavior": "Removed", "invert": true}"#
+        let model = #"{"type": "WordLevel", "vocab": {"?": 0}, "unk_token": "?"}"#
+        let tokenizer = try tokenizer(json: "{\"model\": \(model), \"pre_tokenizer\": \(split)}")
+        let bytes = Array(text.utf8)
+        let found = try tokenizer.encode(text).offsets.flatMap { bytes[$0] }
+        #expect(String(decoding: found, as: UTF8.self) == matched)
+    }
+
+    @Test func dropoutIsOff() throws {
+        func model(_ rest: String) -> String {
+            #"{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]\#(rest)}}"#
+        }
+        for dropout in ["null", "0.0", "0.5", "1.0", "1"] {
+            let tokenizer = try tokenizer(json: model(", \"dropout\": \(dropout)"))
+            #expect(try tokenizer.encode("abab").ids == [2, 2])
+        }
+        for dropout in ["-0.1", "1.5", "true", "\"0.1\""] {
+            let failure = #expect(throws: Failure.self) { try tokenizer(json: model(", \"dropout\": \(dropout)")) }
+            #expect(failure?.kind == .corrupt && failure?.message.contains("model.dropout") == true)
+        }
+    }
+
     @Test func longTextsTakeLinearTime() throws {
         // Words of a megabyte would take hours if merging or matching were quadratic.
         let word = String(repeating: "abcdefgh", count: 1 << 17)

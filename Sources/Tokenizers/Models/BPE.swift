@@ -42,8 +42,9 @@ struct BPE: Model {
         unknown = unknownToken.flatMap { [vocabulary] in vocabulary.id(of: $0) }
         fuseUnknown = try json.bool("fuse_unk", default: false)
         ignoreMerges = try json.bool("ignore_merges", default: false)
-        if let dropout = json.value("dropout"), dropout.double != 0 {
-            throw Failure(.unsupported, "\(json.path("dropout")): tokenization is never random here")
+        // Dropout is for training: here tokenization is never random, as if it were off.
+        if let dropout = json.value("dropout") {
+            guard let share = dropout.double, (0...1).contains(share) else { throw json.expected("0 to 1", "dropout") }
         }
         fallback = try json.bool("byte_fallback", default: false) ? Self.fallback(vocabulary) : []
         prefixFallback = Self.spelled(prefix, fallback)

@@ -4,12 +4,17 @@ extension OnigurumaSyntax {
     /// The class at this place. Complements that PCRE2 cannot hold inside brackets become alternatives.
     mutating func characterClass() throws(Failure) -> String {
         let (content, others, isNegated) = try classContent()
+        return try union(content, others, isNegated: isNegated)
+    }
+
+    /// One character that is in `content` or that one of `others` matches, or one of which neither is true.
+    private func union(_ content: String, _ others: [String], isNegated: Bool = false) throws(Failure) -> String {
         if others.isEmpty {
             guard !content.isEmpty else { throw refused("an empty class") }
             return "[\(isNegated ? "^" : "")\(content)]"
         }
         let choices = (content.isEmpty ? [] : ["[\(content)]"]) + others
-        let any = "(?:\(choices.joined(separator: "|")))"
+        let any = choices.count == 1 ? choices[0] : "(?:\(choices.joined(separator: "|")))"
         return isNegated ? "(?:(?!\(any))(?s:.))" : any
     }
 
@@ -25,14 +30,22 @@ extension OnigurumaSyntax {
         }
         var content = ""
         var others: [String] = []
+        // What the operands of && before this one match, each looked for ahead of the last.
+        var operands = ""
         var isFirst = true
         while let scalar = peek() {
             if scalar == "]", !isFirst {
                 position += 1
-                return (content, others, isNegated)
+                if operands.isEmpty { return (content, others, isNegated) }
+                return ("", ["(?:\(operands)\(try union(content, others)))"], isNegated)
             }
             isFirst = false
-            if looking(at: "&&") { throw refused("an intersection of classes (&&)") }
+            if looking(at: "&&") {
+                position += 2
+                operands += "(?=\(try union(content, others)))"
+                (content, others) = ("", [])
+                continue
+            }
             switch scalar {
             case "[":
                 if looking(at: "[:"), let named = posixBracket() {
@@ -41,8 +54,7 @@ extension OnigurumaSyntax {
                 }
                 let inner = try classContent(depth: depth + 1)
                 if inner.isNegated {
-                    guard inner.others.isEmpty else { throw refused("a complement inside a negated inner class") }
-                    others.append("[^\(inner.content)]")
+                    others.append(try union(inner.content, inner.others, isNegated: true))
                 } else {
                     content += inner.content
                     others += inner.others

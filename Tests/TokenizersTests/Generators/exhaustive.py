@@ -12,8 +12,8 @@ import sys
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 import cases
-import differential
 import pipelines
+import random_tokenizers
 
 SCALARS = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 
@@ -29,7 +29,7 @@ def components():
     yield "lowercase", n.Lowercase(), p.Punctuation("isolated")
     yield "strip_accents", n.Sequence([n.Strip(), n.StripAccents()]), p.Metaspace()
     yield "nmt", n.Nmt(), p.ByteLevel(add_prefix_space=False)
-    yield "precompiled", n.Precompiled(differential.train_charsmap()), None
+    yield "precompiled", n.Precompiled(random_tokenizers.train_charsmap()), None
     yield "llama3", None, p.Split(Regex(pipelines.GPT4), "isolated")
     yield "qwen", None, p.Split(Regex(pipelines.QWEN), "isolated")
     yield "words", None, p.Split(Regex(r"\w+|\d|[^\W_]|\s|[[:punct:]]+|\bx"), "isolated")

@@ -16,6 +16,7 @@ import cases
 import differential
 import nasty_strings
 import pipelines
+import random_tokenizers
 
 STRINGS = 260
 
@@ -23,7 +24,7 @@ STRINGS = 260
 def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
-    charsmap = differential.train_charsmap()
+    charsmap = random_tokenizers.train_charsmap()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     corpus = [" ".join(random.Random(n).choices(nasty_strings.WORDS, k=12)) for n in range(60)]
     everything = list(nasty_strings.strings(3000, 20, long=False))
