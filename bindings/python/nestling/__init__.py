@@ -7,7 +7,8 @@
     small = model.submodel(ffn=0.5)                              # shares the weights, copies nothing
     faster = model.encode(texts, reduction=nestling.ToMe(r=8))   # token merging
 
-`SentenceTransformer` is a class to use where a program has one today. Errors are `nestling.Error` and its kinds, each
+`SentenceTransformer` is a class to use where a program has one today; `Tokenizer`, `Encoding`, `AddedToken` and
+`DecodeStream` are those of the package tokenizers. Errors are `nestling.Error` and its kinds, each
 also the builtin that one would expect (ValueError, FileNotFoundError, MemoryError...).
 """
 
@@ -20,6 +21,9 @@ from ._handles import read_json as _read_json
 from ._library import library as _library
 from ._library import library_path
 from ._loaded import ModelInfo
+from .added_token import AddedToken
+from .decode_stream import DecodeStream
+from .encoding import Encoding
 from .errors import (
     BufferTooSmallError,
     CancelledError,
@@ -38,12 +42,14 @@ from .reduction import ToMe
 from .sentence_transformer import SentenceTransformer
 from .session import Session
 from .threads import get_thread_count, set_thread_count, threads
-from .tokenizer import Encoding, Tokenizer
+from .tokenizer import Tokenizer
 
 __all__ = [
+    "AddedToken",
     "BufferTooSmallError",
     "CancelledError",
     "CorruptError",
+    "DecodeStream",
     "Encoding",
     "Error",
     "InputOutputError",

@@ -11,6 +11,7 @@ from typing import Any, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
+from . import _ffi
 from .errors import InvalidArgumentError
 
 _INT32 = np.iinfo(np.int32)
@@ -59,6 +60,44 @@ def as_count(value: Any, what: str) -> int:
 def pointer(array: Optional[npt.NDArray[Any]], kind: Any) -> Any:
     """Returns a typed ctypes pointer to the elements of a contiguous array; it keeps the array alive. None for None."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(kind))
+
+
+def check_text(text: Any, what: str) -> None:
+    """Refuses what is not a str; `what` names it in the error."""
+    if not isinstance(text, str):
+        raise TypeError(f"{what} must be a str, not {type(text).__name__}")
+
+
+def texts_and_pairs(inputs: Iterable[Any]) -> tuple[list[str], Optional[list[Optional[str]]]]:
+    """Returns the first texts, and the second ones if there are any."""
+    if isinstance(inputs, (str, bytes)):
+        raise TypeError(f"expected a list of texts or pairs of texts, not one {type(inputs).__name__}")
+    texts: list[str] = []
+    seconds: dict[int, str] = {}
+    for index, entry in enumerate(inputs):
+        if isinstance(entry, str):
+            texts.append(entry)
+            continue
+        if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+            raise TypeError(f"input {index} must be a str or a pair of them, not {type(entry).__name__}")
+        check_text(entry[0], f"the first text of input {index}")
+        check_text(entry[1], f"the second text of input {index}")
+        texts.append(entry[0])
+        seconds[index] = entry[1]
+    if not seconds:
+        return texts, None
+    return texts, [seconds.get(index) for index in range(len(texts))]
+
+
+def memory_files(files: Mapping[str, Any]) -> tuple[Any, list[npt.NDArray[np.uint8]]]:
+    """Returns files by name as C takes them, and their contents, which must live as long as C reads them."""
+    contents = [np.frombuffer(data, dtype=np.uint8) for data in files.values()]
+    array = (_ffi.File * len(contents))()
+    for entry, name, content in zip(array, files, contents):
+        entry.name = encode_string(name, "file name")
+        entry.data = content.ctypes.data
+        entry.size = content.size
+    return array, contents
 
 
 class Texts:
@@ -127,7 +166,8 @@ def one_sequence(values: Any, what: str) -> npt.NDArray[np.int32]:
     return _as_int32(array, what)
 
 
-def _ragged(sequences: Any, what: str) -> Tokens:
+def ragged(sequences: Any, what: str) -> Tokens:
+    """Returns a batch of sequences of integers; `what` names them in errors."""
     if isinstance(sequences, np.ndarray) and sequences.ndim == 2 and sequences.dtype.kind != "O":
         count, length = sequences.shape
         offsets = np.arange(count + 1, dtype=np.uintp) * np.uintp(length)
@@ -186,9 +226,9 @@ class Inputs:
             raise TypeError("texts must be str, not bytes: decode them first")
         elif np.ndim(first) == 0:
             self.single = True
-            self.tokens = _ragged([inputs], "token ids")
+            self.tokens = ragged([inputs], "token ids")
         else:
-            self.tokens = _ragged(inputs, "token ids")
+            self.tokens = ragged(inputs, "token ids")
 
     @classmethod
     def of(cls, inputs: Any) -> Inputs:
@@ -205,7 +245,7 @@ def type_ids_like(type_ids: Any, tokens: Tokens, single: bool) -> Optional[npt.N
     """Returns token type ids flattened; they must have the lengths of the token ids."""
     if type_ids is None:
         return None
-    given = _ragged([type_ids] if single else type_ids, "token_type_ids")
+    given = ragged([type_ids] if single else type_ids, "token_type_ids")
     if not np.array_equal(given.offsets, tokens.offsets):
         raise InvalidArgumentError("token_type_ids must have one entry for each token id")
     return given.ids

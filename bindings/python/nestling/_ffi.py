@@ -41,6 +41,14 @@ class TokenizerHandle(ctypes.Structure):
     """Opaque ``nestling_tokenizer``."""
 
 
+class EncodingsHandle(ctypes.Structure):
+    """Opaque ``nestling_encodings``."""
+
+
+class DecodeStreamHandle(ctypes.Structure):
+    """Opaque ``nestling_decode_stream``."""
+
+
 # Constants
 
 STATUS_OK = 0
@@ -68,6 +76,12 @@ HEADS = {
 }
 
 LAYER_EMBEDDINGS = -1
+
+TRUNCATIONS = {"longest_first": 0, "only_first": 1, "only_second": 2}
+
+SIDES = {"right": 0, "left": 1}
+
+DETAILS = {"none": 0, "bytes": 1, "characters": 2}
 
 
 # Structures
@@ -182,9 +196,17 @@ class TokenizeOptions(SizedStructure):
         ("struct_size", c_uint32),
         ("special_tokens", c_int32),
         ("maximum_tokens", c_uint32),
-        ("reserved", c_uint32),
+        ("stride", c_uint32),
         ("second_text", c_char_p),
         ("second_length", c_size_t),
+        ("truncation", c_int32),
+        ("truncation_side", c_int32),
+        ("overflowing", c_int32),
+        ("details", c_int32),
+        ("threads", c_uint32),
+        ("reserved", c_uint32),
+        ("progress", Progress),
+        ("user_data", c_void_p),
     ]
 
 
@@ -201,6 +223,25 @@ class TokenDetails(SizedStructure):
     ]
 
 
+class EncodingsContent(SizedStructure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("text_count", c_size_t),
+        ("encoding_count", c_size_t),
+        ("token_count", c_size_t),
+        ("parts", POINTER(c_size_t)),
+        ("offsets", POINTER(c_size_t)),
+        ("ids", POINTER(c_int32)),
+        ("type_ids", POINTER(c_int32)),
+        ("special_mask", POINTER(c_uint8)),
+        ("starts", POINTER(c_uint64)),
+        ("ends", POINTER(c_uint64)),
+        ("word_ids", POINTER(c_int32)),
+        ("sequence_ids", POINTER(c_int32)),
+    ]
+
+
 #: Every structure with a layout, by its name in the header.
 STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "nestling_open_options": OpenOptions,
@@ -212,6 +253,7 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "nestling_run_options": RunOptions,
     "nestling_tokenize_options": TokenizeOptions,
     "nestling_token_details": TokenDetails,
+    "nestling_encodings_content": EncodingsContent,
 }
 
 
@@ -225,9 +267,12 @@ class Status(c_int32):
 _Model = POINTER(ModelHandle)
 _Session = POINTER(SessionHandle)
 _Tokenizer = POINTER(TokenizerHandle)
+_Encodings = POINTER(EncodingsHandle)
+_DecodeStream = POINTER(DecodeStreamHandle)
 _Int32s = POINTER(c_int32)
 _Floats = POINTER(c_float)
 _Sizes = POINTER(c_size_t)
+_Texts = POINTER(c_char_p)
 
 #: (name, result type, argument types), in the order of the header.
 FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
@@ -258,7 +303,7 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     (
         "nestling_session_encode_texts",
         Status,
-        (_Session, POINTER(c_char_p), _Sizes, c_size_t, POINTER(RunOptions), _Floats, _Sizes),
+        (_Session, _Texts, _Sizes, c_size_t, POINTER(RunOptions), _Floats, _Sizes),
     ),
     (
         "nestling_session_hidden_states",
@@ -273,6 +318,7 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("nestling_session_token_map", Status, (_Session, c_uint32, _Int32s, _Sizes)),
     ("nestling_tokenizer_open", Status, (c_char_p, POINTER(_Tokenizer))),
     ("nestling_tokenizer_open_memory", Status, (c_void_p, c_size_t, POINTER(_Tokenizer))),
+    ("nestling_tokenizer_open_files", Status, (POINTER(File), c_size_t, POINTER(_Tokenizer))),
     ("nestling_model_get_tokenizer", Status, (_Model, POINTER(_Tokenizer))),
     ("nestling_tokenizer_retain", _Tokenizer, (_Tokenizer,)),
     ("nestling_tokenizer_release", None, (_Tokenizer,)),
@@ -281,7 +327,25 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         Status,
         (_Tokenizer, c_char_p, c_size_t, POINTER(TokenizeOptions), _Int32s, POINTER(TokenDetails), _Sizes),
     ),
+    (
+        "nestling_tokenizer_encode_batch",
+        Status,
+        (_Tokenizer, _Texts, _Sizes, _Texts, _Sizes, c_size_t, POINTER(TokenizeOptions), POINTER(_Encodings)),
+    ),
+    ("nestling_encodings_get_content", Status, (_Encodings, POINTER(EncodingsContent))),
+    ("nestling_encodings_retain", _Encodings, (_Encodings,)),
+    ("nestling_encodings_release", None, (_Encodings,)),
     ("nestling_tokenizer_decode", Status, (_Tokenizer, _Int32s, c_size_t, c_int32, c_char_p, _Sizes)),
+    (
+        "nestling_tokenizer_decode_batch",
+        Status,
+        (_Tokenizer, _Int32s, _Sizes, c_size_t, c_int32, c_char_p, _Sizes, _Sizes),
+    ),
+    ("nestling_decode_stream_create", Status, (_Tokenizer, c_int32, POINTER(_DecodeStream))),
+    ("nestling_decode_stream_append", Status, (_DecodeStream, c_int32, c_char_p, _Sizes)),
+    ("nestling_decode_stream_finish", Status, (_DecodeStream, c_char_p, _Sizes)),
+    ("nestling_decode_stream_release", None, (_DecodeStream,)),
+    ("nestling_tokenizer_describe", Status, (_Tokenizer, c_char_p, _Sizes)),
     ("nestling_tokenizer_vocabulary_size", c_uint32, (_Tokenizer,)),
     ("nestling_tokenizer_token_to_id", Status, (_Tokenizer, c_char_p, _Int32s)),
     ("nestling_tokenizer_id_to_token", Status, (_Tokenizer, c_int32, c_char_p, _Sizes)),

@@ -54,6 +54,16 @@ def own_tokenizer(pointer: Any, keep: Any = None) -> Handle:
     return Handle(pointer, library.nestling_tokenizer_release, keep)
 
 
+def own_encodings(pointer: Any) -> Handle:
+    """Takes over one reference to a ``nestling_encodings``."""
+    return Handle(pointer, library.nestling_encodings_release)
+
+
+def own_decode_stream(pointer: Any, keep: Any) -> Handle:
+    """Takes over a ``nestling_decode_stream``."""
+    return Handle(pointer, library.nestling_decode_stream_release, keep)
+
+
 def read_text(call: Callable[[Any, Any], Any], guess: int = 256) -> str:
     """Reads a NUL-terminated text of unknown length.
 

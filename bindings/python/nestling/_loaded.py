@@ -127,9 +127,6 @@ class LoadedModel:
         """Returns the token ids of a batch; texts are tokenized and cut as the checkpoint says."""
         if batch.tokens is not None:
             return batch.tokens
-        limit = self.info.text_tokens
-        texts = batch.texts or []
-        sequences = Inputs([self.tokenizer.encode_ids(text, max_length=limit) for text in texts])
-        if sequences.tokens is None:
+        if not batch.texts:
             raise InvalidArgumentError("no texts")
-        return sequences.tokens
+        return self.tokenizer._ragged(batch.texts, self.info.text_tokens)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _ffi
-from ._arrays import Inputs, as_count, encode_path, encode_utf8
+from ._arrays import Inputs, as_count, encode_path, memory_files, split
 from ._handles import Handle, own_model, read_json
 from ._library import library
 from ._loaded import LoadedModel, ModelInfo
@@ -96,12 +96,7 @@ def load_bytes(
     ------
     As `load`.
     """
-    contents = [np.frombuffer(data, dtype=np.uint8) for data in files.values()]
-    array = (_ffi.File * len(contents))()
-    for entry, name, content in zip(array, files, contents):
-        entry.name = _file_name(name)
-        entry.data = content.ctypes.data
-        entry.size = content.size
+    array, contents = memory_files(files)
 
     def open_model(options: Any, opened: Any) -> None:
         library.nestling_model_open_memory(array, len(array), options, opened)
@@ -618,17 +613,10 @@ class Model:
         NotFoundError
             If the checkpoint has no tokenizer.
         """
-        tokenizer = self.tokenizer
-        limit = self.text_tokens
-        if isinstance(texts, str):
-            ids: list[int] = tokenizer.encode_ids(
-                texts, add_special_tokens=add_special_tokens, max_length=limit
-            ).tolist()
-            return ids
-        return [
-            tokenizer.encode_ids(text, add_special_tokens=add_special_tokens, max_length=limit).tolist()
-            for text in texts
-        ]
+        given = [texts] if isinstance(texts, str) else list(texts)
+        tokens = self.tokenizer._ragged(given, self.text_tokens, add_special_tokens=add_special_tokens)
+        ids: list[list[int]] = [row.tolist() for row in split(tokens.ids, tokens.offsets)]
+        return ids[0] if isinstance(texts, str) else ids
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike, *, function: SimilarityName = "cosine") -> Floats:
         """Compares all vectors of `a` with all of `b`.
@@ -837,15 +825,6 @@ def _open(
             handle = own_model(opened, keep)
     assert handle is not None
     return Model(LoadedModel(handle, "float32" if dtype == "default" else dtype))
-
-
-def _file_name(name: str) -> bytes:
-    if not isinstance(name, str):
-        raise TypeError(f"file names must be str, not {type(name).__name__}")
-    data = encode_utf8(name, "file name")
-    if b"\0" in data:
-        raise InvalidArgumentError("a file name holds a NUL character")
-    return data
 
 
 def _whole(value: Any, what: str) -> int:

@@ -457,8 +457,8 @@ class SentenceTransformer:
         return self.prompts[prompt_name]
 
     def _tokenize(self, texts: list[str], prompt: str) -> list[Any]:
-        limit = self.max_seq_length
-        return [self.tokenizer.encode_ids(prompt + text, max_length=limit) for text in texts]
+        tokens = self.tokenizer._ragged([prompt + text for text in texts], self.max_seq_length)
+        return split(tokens.ids, tokens.offsets)
 
     def _tokenized(self, batch: Inputs, prompt: str) -> Inputs:
         """Returns the same batch as token ids."""

@@ -34,6 +34,10 @@ _TYPES = {
     "nestling_session **": POINTER(POINTER(_ffi.SessionHandle)),
     "nestling_tokenizer *": POINTER(_ffi.TokenizerHandle),
     "nestling_tokenizer **": POINTER(POINTER(_ffi.TokenizerHandle)),
+    "nestling_encodings *": POINTER(_ffi.EncodingsHandle),
+    "nestling_encodings **": POINTER(POINTER(_ffi.EncodingsHandle)),
+    "nestling_decode_stream *": POINTER(_ffi.DecodeStreamHandle),
+    "nestling_decode_stream **": POINTER(POINTER(_ffi.DecodeStreamHandle)),
     **{f"{name} *": POINTER(structure) for name, structure in _ffi.STRUCTURES.items()},
 }
 
@@ -79,7 +83,14 @@ def test_no_declaration_escapes_the_parser(header: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(
     ("table", "prefix"),
-    [(_ffi.DTYPES, "NESTLING_DTYPE_"), (_ffi.POOLINGS, "NESTLING_POOLING_"), (_ffi.HEADS, "NESTLING_HEAD_")],
+    [
+        (_ffi.DTYPES, "NESTLING_DTYPE_"),
+        (_ffi.POOLINGS, "NESTLING_POOLING_"),
+        (_ffi.HEADS, "NESTLING_HEAD_"),
+        (_ffi.TRUNCATIONS, "NESTLING_TRUNCATE_"),
+        (_ffi.SIDES, "NESTLING_SIDE_"),
+        (_ffi.DETAILS, "NESTLING_DETAILS_"),
+    ],
 )
 def test_constants(header: pathlib.Path, table: dict[str, int], prefix: str) -> None:
     text = _without_comments(header.read_text(encoding="utf-8"))

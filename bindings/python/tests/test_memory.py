@@ -46,7 +46,16 @@ def round():
     with model.session() as session:
         session.encode(ids[:10])
         session.token_map()
-    model.tokenizer.encode("a small bird")
+    tokenizer = model.tokenizer
+    tokenizer.encode("a small bird")
+    for encoding in tokenizer.encode_batch([*texts, ("a", "pair")]):
+        encoding.pad(len(encoding) + 5)
+        encoding.truncate(4, stride=1)
+        encoding.offsets, encoding.overflowing
+    tokenizer.decode_batch([encoding.ids for encoding in tokenizer.encode_batch_fast(texts)])
+    stream = nestling.DecodeStream()
+    stream.step(tokenizer, ids[0])
+    nestling.Tokenizer.from_file({path!r}).enable_truncation(5)
     model.describe()
     try:
         model.encode([[10**6]])
