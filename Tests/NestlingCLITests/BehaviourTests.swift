@@ -12,10 +12,10 @@ import Testing
         #expect(version.status == 0 && version.text.hasPrefix("nestling 0.") && version.lines.count == 1)
         let help = try Command.run("--help")
         #expect(help.status == 0 && help.errors.isEmpty)
-        for word in ["inspect", "embed", "submodel", "bench", "check", "EXIT STATUS", "NO_COLOR", "74"] {
+        for word in ["inspect", "embed", "submodel", "tokenize", "bench", "check", "EXIT STATUS", "NO_COLOR", "74"] {
             #expect(help.text.contains(word))
         }
-        for command in ["inspect", "embed", "submodel", "bench", "check"] {
+        for command in ["inspect", "embed", "submodel", "tokenize", "bench", "check"] {
             let help = try Command.run(command, "--help")
             #expect(help.status == 0 && help.text.contains("EXAMPLES"))
         }
@@ -26,6 +26,9 @@ import Testing
         (64, "embed x --json --csv"), (64, "submodel x y"), (64, "bench x --tokens 0"), (64, "embed x --layers 3-1"),
         (66, "inspect /nowhere"), (66, "embed /nowhere text"), (66, "check /nowhere"), (66, "bench /nowhere"),
         (66, "submodel /nowhere /nowhere-either --ffn 0.5"), (66, "embed x --file /nowhere"), (64, "inspect /dev/null"),
+        (64, "tokenize"), (66, "tokenize /nowhere x"), (64, "tokenize x y --count --jsonl"),
+        (64, "tokenize x y --left"),
+        (64, "tokenize x --decode 1 --count"), (64, "tokenize x y --max-tokens 0"), (64, "tokenize x y --bytes"),
     ]
 
     @Test(arguments: mistakes) func errorsAreOneLineAndHaveAStatus(_ status: Int32, _ arguments: String) throws {
