@@ -1,11 +1,7 @@
 /* codec_bf16_body.h: rows and panels in bf16, in plain C that the compiler turns into vectors. */
 #include <string.h>
 
-/* To nearest, ties to even; NaN stays NaN. */
-static inline uint32_t bf16_from_bits(uint32_t bits) {
-    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    return (bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded;
-}
+#include "codec_bf16_rounding.h"
 
 /* A row of pairs, the lower half the first; an odd last input is followed by a zero. */
 static size_t pair_words(size_t inputs) { return nk_ceiling(inputs, 2); }
@@ -17,7 +13,7 @@ static void round_row(const float *input, size_t inputs, nk_word *row) {
     for (size_t i = 0; i < inputs; i++) {
         uint32_t bits;
         memcpy(&bits, input + i, sizeof bits);
-        row[i] = bf16_from_bits(bits) << 16;
+        row[i] = nk_bf16_from_bits(bits) << 16;
     }
     if (inputs % 2) row[inputs] = 0;
 }
@@ -30,7 +26,7 @@ static void pack_panel_bf16(const float *columns, size_t inputs, void *panel) {
         memcpy(first, columns + i * NK_PANEL, sizeof first);
         memcpy(second, i + 1 < inputs ? columns + (i + 1) * NK_PANEL : zeros, sizeof second);
         for (int lane = 0; lane < NK_PANEL; lane++)
-            words[i / 2 * NK_PANEL + (size_t)lane] = bf16_from_bits(first[lane]) | bf16_from_bits(second[lane]) << 16;
+            words[i / 2 * NK_PANEL + (size_t)lane] = nk_bf16_from_bits(first[lane]) | nk_bf16_from_bits(second[lane]) << 16;
     }
 }
 

@@ -8,21 +8,25 @@
 typedef struct {
     const char *name;
     const nk_kernels *kernels;
-    const nk_product *products[3]; /* by nk_codec */
+    const nk_product *products[4]; /* by nk_codec */
 } nk_instruction_set;
 
 /* The best first. */
 static const nk_instruction_set instruction_sets[] = {
 #if defined(__x86_64__)
-    {"avx512bf16",
-     &nk_kernels_avx512bf16,
-     {&nk_product_f32_avx512, &nk_product_bf16_avx512bf16, &nk_product_i8_avx512vnni}},
-    {"avx512vnni", &nk_kernels_avx512, {&nk_product_f32_avx512, &nk_product_bf16_avx512, &nk_product_i8_avx512vnni}},
-    {"avx512", &nk_kernels_avx512, {&nk_product_f32_avx512, &nk_product_bf16_avx512, &nk_product_i8_avx512}},
-    {"avx2vnni", &nk_kernels_avx2, {&nk_product_f32_avx2, &nk_product_bf16_avx2, &nk_product_i8_avx2vnni}},
-    {"avx2", &nk_kernels_avx2, {&nk_product_f32_avx2, &nk_product_bf16_avx2, &nk_product_i8_avx2}},
+    {"avx512bf16", &nk_kernels_avx512bf16,
+     {&nk_product_f32_avx512, &nk_product_bf16_avx512bf16, &nk_product_i8_avx512vnni, &nk_product_i4_avx512vnni}},
+    {"avx512vnni", &nk_kernels_avx512,
+     {&nk_product_f32_avx512, &nk_product_bf16_avx512, &nk_product_i8_avx512vnni, &nk_product_i4_avx512vnni}},
+    {"avx512", &nk_kernels_avx512,
+     {&nk_product_f32_avx512, &nk_product_bf16_avx512, &nk_product_i8_avx512, &nk_product_i4_avx512}},
+    {"avx2vnni", &nk_kernels_avx2,
+     {&nk_product_f32_avx2, &nk_product_bf16_avx2, &nk_product_i8_avx2vnni, &nk_product_i4_avx2vnni}},
+    {"avx2", &nk_kernels_avx2,
+     {&nk_product_f32_avx2, &nk_product_bf16_avx2, &nk_product_i8_avx2, &nk_product_i4_avx2}},
 #endif
-    {"portable", &nk_kernels_portable, {&nk_product_f32_portable, &nk_product_bf16_portable, &nk_product_i8_portable}},
+    {"portable", &nk_kernels_portable,
+     {&nk_product_f32_portable, &nk_product_bf16_portable, &nk_product_i8_portable, &nk_product_i4_portable}},
 };
 
 static _Atomic(const nk_instruction_set *) in_use;

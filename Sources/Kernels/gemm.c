@@ -20,7 +20,7 @@ typedef struct {
     size_t tiles, chunks;
 } nk_gemm_job;
 
-enum { most_tile_rows = 14, most_panels = 4 };
+enum { most_tile_rows = 168, most_wide_rows = 3, most_panels = 4 };
 
 static void prepare_rows(size_t begin, size_t end, void *context) {
     const nk_gemm_job *job = context;
@@ -33,7 +33,7 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
     const size_t first = job->rows * tile / job->tiles, rows = job->rows * (tile + 1) / job->tiles - first;
     const size_t row = job->first_row + first, column = panel * NK_PANEL, stride = NK_PANEL * count;
     const size_t panel_bytes = nk_panel_bytes(linear->codec, linear->packed_inputs);
-    _Alignas(64) float sums[most_tile_rows * NK_PANEL * most_panels];
+    _Alignas(64) float sums[most_tile_rows * NK_PANEL]; /* or most_wide_rows and most_panels of them */
     const nk_word *words = job->prepared ? job->prepared + first * job->row_words
                                          : (const nk_word *)(job->input + row * job->input_stride);
     const nk_tile operands = {
@@ -73,7 +73,7 @@ static void multiply_units(size_t begin, size_t end, void *context) {
         }
         const size_t run = nk_minimum(end - begin, nk_ceiling(linear->outputs, NK_PANEL) - panel);
         const size_t first = job->tiles * chunk / job->chunks, last = job->tiles * (chunk + 1) / job->chunks;
-        const size_t at_once = job->rows <= 3 ? most_panels : 1;
+        const size_t at_once = job->rows <= most_wide_rows ? most_panels : 1;
         for (size_t done = 0; done < run; done += at_once)
             for (size_t tile = first; tile < last; tile++)
                 multiply_tile(job, linear, tile, panel + done, nk_minimum(at_once, run - done));
@@ -102,7 +102,7 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     const double unit_work = work / (double)units;
     size_t grain = unit_work >= claim ? 1 : (size_t)(claim / unit_work) + 1;
     if (threads != 1) grain = nk_maximum(1, nk_minimum(grain, units / (2 * workers)));
-    if (rows <= 3) grain = nk_minimum(nk_round_up(grain, most_panels), nk_maximum(1, nk_ceiling(units, workers)));
+    if (rows <= most_wide_rows) grain = nk_minimum(nk_round_up(grain, most_panels), nk_maximum(1, nk_ceiling(units, workers)));
     nk_parallel_for(units, grain, threads, multiply_units, job);
 }
 

@@ -4,7 +4,7 @@
  * The file that includes this one defines tile_parts, tile_part and tile_multiply. */
 
 VECTOR_INLINE size_t tile_row_header(const nk_tile *t) {
-    return nk_quantized_header_words(t->inputs, nk_i8_span) + t->span * (nk_i8_span / 4 * tile_parts);
+    return nk_i8_row_header(t->inputs) + t->span * (nk_i8_span / 4 * tile_parts);
 }
 VECTOR_INLINE size_t tile_panel_header(const nk_tile *t) { return NK_PANEL + t->span * (nk_i8_span / 4 * NK_PANEL); }
 VECTOR_INLINE size_t tile_steps(const nk_tile *t) {

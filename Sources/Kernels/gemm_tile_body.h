@@ -3,7 +3,7 @@
  *
  * A strip is two vectors of outputs: a whole panel with AVX-512, half of one with AVX2. A tile of `rows` x `strips`
  * keeps all its sums in registers over the whole reduction, so each output has one chain of sums in rising order of the
- * inputs, whatever the tile's shape. Few rows take several strips at once: about eight chains hide the latency of FMA.
+ * inputs, whatever the tile's shape.
  *
  * The file that includes this one defines:
  *     tile_parts                              words of a row per word of a panel
@@ -20,7 +20,8 @@
 
 enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, most_strips = 4, prefetch_distance = 64 };
 /* With AVX-512 up to 14 rows x 32 outputs in 28 of the 32 registers, with AVX2 up to 6 rows x 16 outputs in 12 of 16. */
-enum { most_tile_rows = VW == 16 ? 14 : 6 };
+#define NK_TILE_ROWS (NK_VECTOR_BYTES == 64 ? 14 : 6)
+enum { most_tile_rows = NK_TILE_ROWS };
 
 VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
     /* Of constant size: an array of variable size in a loop would live in memory. */
@@ -90,50 +91,4 @@ VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size
         }
 }
 
-typedef void (*tile_function)(const nk_tile *t, size_t first_strip);
-
-#define DEFINE_TILE(rows, strips)                                                                                    \
-    static __attribute__((noinline)) void tile_##rows##x##strips(const nk_tile *t, size_t first_strip) {             \
-        tile(rows, strips, t, first_strip);                                                                          \
-    }
-
-#if NK_VECTOR_BYTES == 64
-
-DEFINE_TILE(1, 1) DEFINE_TILE(1, 4)
-DEFINE_TILE(2, 1) DEFINE_TILE(2, 2)
-DEFINE_TILE(3, 1) DEFINE_TILE(3, 2)
-DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1) DEFINE_TILE(7, 1) DEFINE_TILE(8, 1) DEFINE_TILE(9, 1)
-DEFINE_TILE(10, 1) DEFINE_TILE(11, 1) DEFINE_TILE(12, 1) DEFINE_TILE(13, 1) DEFINE_TILE(14, 1)
-
-static const tile_function narrow[15] = {NULL,     tile_1x1,  tile_2x1,  tile_3x1,  tile_4x1,
-                                         tile_5x1, tile_6x1,  tile_7x1,  tile_8x1,  tile_9x1,
-                                         tile_10x1, tile_11x1, tile_12x1, tile_13x1, tile_14x1};
-static const tile_function wide[4] = {NULL, tile_1x4, tile_2x2, tile_3x2};
-static const size_t wide_strips[4] = {0, 4, 2, 2};
-
-static void multiply_tile(const nk_tile *t) {
-    const size_t strips = t->panel_count * strips_per_panel, rows = t->row_count;
-    size_t strip = 0;
-    if (rows < 4)
-        for (; strip + wide_strips[rows] <= strips; strip += wide_strips[rows]) wide[rows](t, strip);
-    for (; strip < strips; strip++) narrow[rows](t, strip);
-}
-
-#else
-
-DEFINE_TILE(1, 2) DEFINE_TILE(1, 4)
-DEFINE_TILE(2, 2)
-DEFINE_TILE(3, 1) DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1)
-
-static const tile_function functions[7] = {NULL, tile_1x2, tile_2x2, tile_3x1, tile_4x1, tile_5x1, tile_6x1};
-static const size_t strips_at_once[7] = {0, 2, 2, 1, 1, 1, 1};
-
-static void multiply_tile(const nk_tile *t) {
-    const size_t strips = t->panel_count * strips_per_panel;
-    size_t strip = 0;
-    if (t->row_count == 1)
-        for (; strip + 4 <= strips; strip += 4) tile_1x4(t, strip);
-    for (; strip < strips; strip += strips_at_once[t->row_count]) functions[t->row_count](t, strip);
-}
-
-#endif
+#include "gemm_tile_shapes.h"

@@ -160,11 +160,13 @@ const nk_kernels *nk_kernels_in_use(void);
 const nk_product *nk_product_in_use(nk_codec codec);
 
 extern const nk_kernels nk_kernels_portable;
-extern const nk_product nk_product_f32_portable, nk_product_bf16_portable, nk_product_i8_portable;
+extern const nk_product nk_product_f32_portable, nk_product_bf16_portable, nk_product_i8_portable,
+    nk_product_i4_portable;
 #if defined(__x86_64__)
 extern const nk_product nk_product_f32_avx2, nk_product_f32_avx512;
 extern const nk_product nk_product_bf16_avx2, nk_product_bf16_avx512, nk_product_bf16_avx512bf16;
 extern const nk_product nk_product_i8_avx2, nk_product_i8_avx2vnni, nk_product_i8_avx512, nk_product_i8_avx512vnni;
+extern const nk_product nk_product_i4_avx2, nk_product_i4_avx2vnni, nk_product_i4_avx512, nk_product_i4_avx512vnni;
 extern const nk_kernels nk_kernels_avx2;
 extern const nk_kernels nk_kernels_avx512, nk_kernels_avx512bf16;
 #endif

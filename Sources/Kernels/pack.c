@@ -2,7 +2,7 @@
  * the codec makes its own bytes from those. */
 #include <string.h>
 
-#include "kernels_internal.h"
+#include "codec_i4.h"
 
 size_t nk_panel_bytes(nk_codec codec, size_t inputs) {
     enum { step = NK_PANEL * 4 };
@@ -10,6 +10,7 @@ size_t nk_panel_bytes(nk_codec codec, size_t inputs) {
     case NK_CODEC_F32: return inputs * step;
     case NK_CODEC_BF16: return nk_ceiling(inputs, 2) * step;
     case NK_CODEC_I8: return NK_PANEL * sizeof(float) + nk_ceiling(inputs, 4) * step;
+    case NK_CODEC_I4: return nk_i4_header + nk_ceiling(inputs, nk_i4_group) * nk_i4_group_bytes;
     }
     return 0;
 }

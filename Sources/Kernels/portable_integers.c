@@ -1,37 +1,44 @@
 /* portable_integers.c: products with whole numbers in plain C, and the reference for the others. */
-#include <math.h>
+
+
+#include "kernels_isa.h"
 
 #include "codec_i8_body.h"
 
-static void quantize_row(const float *input, size_t inputs, size_t span, nk_word *row, int8_t *values) {
+static nk_word quantize_row(const float *input, size_t inputs, const nk_quantized_layout *layout) {
     uint32_t greatest = 0;
     for (size_t i = 0; i < inputs; i++) {
         const uint32_t magnitude = nk_bits_of(input[i]) & 0x7fffffff;
         if (magnitude > greatest) greatest = magnitude;
     }
     float inverse;
-    row[0] = nk_bits_of(nk_quantization_scale(greatest, &inverse));
-    memset(row + 1, 0, nk_ceiling(nk_maximum(inputs, 1), span) * sizeof(nk_word));
-    memset(values, 0, nk_round_up(inputs, 64));
-    if (inverse == 0) return;
-    for (size_t i = 0; i < inputs; i++) {
-        values[i] = (int8_t)rintf(input[i] * inverse);
-        row[1 + i / span] -= 128 * (nk_word)values[i];
+    const nk_word scale = nk_bits_of(nk_quantization_scale(greatest, &inverse));
+    for (size_t span = 0; span * layout->span < inputs; span++) {
+        const size_t begin = span * layout->span, count = nk_minimum(layout->span, inputs - begin);
+        int8_t *values = layout->values + span * layout->value_stride;
+        int32_t sum = 0;
+        for (size_t i = 0; i < nk_round_up(count, nk_i4_group); i++) {
+            values[i] = i < count && inverse != 0 ? (int8_t)rintf(input[begin + i] * inverse) : 0;
+            sum += values[i];
+        }
+        layout->starts[span * layout->start_stride] = (nk_word)(-128 * sum);
     }
+    return scale;
 }
 
-static size_t row_words_i8(size_t inputs) {
-    return nk_quantized_header_words(inputs, nk_i8_span) + nk_round_up(inputs, 64) / 4;
-}
+static size_t row_words_i8(size_t inputs) { return nk_i8_row_header(inputs) + nk_round_up(inputs, nk_i4_group) / 4; }
 
 static void prepare_row_i8(const float *input, size_t inputs, nk_word *row) {
-    quantize_row(input, inputs, nk_i8_span, row, (int8_t *)(row + nk_quantized_header_words(inputs, nk_i8_span)));
+    const nk_quantized_layout layout = {
+        .span = nk_i8_span, .starts = row + 1, .start_stride = 1,
+        .values = (int8_t *)(row + nk_i8_row_header(inputs)), .value_stride = nk_i8_span};
+    row[0] = quantize_row(input, inputs, &layout);
 }
 
 static void tile_i8(const nk_tile *t) {
     for (size_t row = 0; row < t->row_count; row++) {
         const nk_word *words = t->rows + row * t->row_stride;
-        const int8_t *values = (const int8_t *)(words + nk_quantized_header_words(t->inputs, nk_i8_span));
+        const int8_t *values = (const int8_t *)(words + nk_i8_row_header(t->inputs));
         for (size_t panel = 0; panel < t->panel_count; panel++) {
             const float *scales = (const float *)(t->panels + panel * t->panel_bytes);
             const uint8_t *weights = (const uint8_t *)(scales + NK_PANEL);
@@ -53,3 +60,48 @@ static void tile_i8(const nk_tile *t) {
 const nk_product nk_product_i8_portable = {
     .tile_rows = 8, .row_words = row_words_i8, .prepare_row = prepare_row_i8, .tile = tile_i8,
     .pack_panel = pack_panel_i8, .unpack_panel = unpack_panel_i8};
+
+#include "codec_i4_body.h"
+
+enum { group_words = nk_i4_start_words + nk_i4_group / 4 };
+
+static size_t row_words_i4(size_t inputs) { return nk_i4_row_header + nk_ceiling(inputs, nk_i4_group) * group_words; }
+
+static void prepare_row_i4(const float *input, size_t inputs, nk_word *row) {
+    nk_word *first = row + nk_i4_row_header;
+    const nk_quantized_layout layout = {
+        .span = nk_i4_group, .starts = first, .start_stride = group_words,
+        .values = (int8_t *)(first + nk_i4_start_words), .value_stride = group_words * sizeof(nk_word)};
+    row[0] = quantize_row(input, inputs, &layout);
+}
+
+static void tile_i4(const nk_tile *t) {
+    for (size_t row = 0; row < t->row_count; row++) {
+        const nk_word *words = t->rows + row * t->row_stride;
+        for (size_t panel = 0; panel < t->panel_count; panel++) {
+            const uint8_t *codes = (const uint8_t *)(t->panels + panel * t->panel_bytes), *group = codes + nk_i4_header;
+            float *out = t->sums + row * t->sums_stride + panel * NK_PANEL;
+            for (size_t lane = 0; lane < NK_PANEL; lane++) out[lane] = 0;
+            for (size_t begin = 0; begin < t->inputs; begin += nk_i4_group, group += nk_i4_group_bytes) {
+                const size_t index = begin / nk_i4_group;
+                const int8_t *values =
+                    (const int8_t *)(words + nk_i4_row_header + index * group_words + nk_i4_start_words);
+                int32_t sums[NK_PANEL] = {0};
+                for (size_t i = 0; i < nk_minimum(nk_i4_group, t->inputs - begin); i++)
+                    for (size_t lane = 0; lane < NK_PANEL; lane++) {
+                        const uint8_t pair = group[nk_i4_scales + i / 4 * 64 + lane % 16 * 4 + i % 4];
+                        sums[lane] += (codes[pair >> lane / 16 * 4 & 15] - 128) * values[i];
+                    }
+                for (size_t lane = 0; lane < NK_PANEL; lane++) {
+                    const uint32_t scale = (uint32_t)(group[2 * lane] | group[2 * lane + 1] << 8) << 16;
+                    out[lane] = fmaf((float)sums[lane], nk_float_of(scale), out[lane]);
+                }
+            }
+            for (size_t lane = 0; lane < NK_PANEL; lane++) out[lane] *= nk_float_of(words[0]);
+        }
+    }
+}
+
+const nk_product nk_product_i4_portable = {
+    .tile_rows = 8, .row_words = row_words_i4, .prepare_row = prepare_row_i4, .tile = tile_i4,
+    .pack_panel = pack_panel_i4, .unpack_panel = unpack_panel_i4};

@@ -66,6 +66,7 @@ VECTOR_INLINE float v_lane0(vec a) { return _mm256_cvtss_f32(a); }
 
 VECTOR_INLINE veci vi_set(int32_t x) { return _mm256_set1_epi32(x); }
 VECTOR_INLINE veci vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+VECTOR_INLINE void vi_store(void *p, veci a) { _mm256_storeu_si256(p, a); }
 VECTOR_INLINE veci vi_add(veci a, veci b) { return _mm256_add_epi32(a, b); }
 VECTOR_INLINE veci vi_sub(veci a, veci b) { return _mm256_sub_epi32(a, b); }
 VECTOR_INLINE veci vi_abs(veci a) { return _mm256_abs_epi32(a); }
@@ -96,6 +97,12 @@ VECTOR_INLINE veci vi_multiply_pairs(veci a, veci b) { return _mm256_madd_epi16(
 /* Of four unsigned bytes, the even and the odd ones as numbers of 16 bits. */
 VECTOR_INLINE veci vi_even_bytes(veci a) { return _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)); }
 VECTOR_INLINE veci vi_odd_bytes(veci a) { return _mm256_srli_epi16(a, 8); }
+/* A table of 16 bytes, and the bytes that bytes below 16 choose from it. */
+VECTOR_INLINE veci vi_table(const void *p) { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p)); }
+VECTOR_INLINE veci vi_lookup(veci table, veci index) { return _mm256_shuffle_epi8(table, index); }
+/* The lower and the upper four bits of each byte. */
+VECTOR_INLINE veci vi_low_halves(veci a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
+VECTOR_INLINE veci vi_high_halves(veci a) { return vi_low_halves(_mm256_srli_epi16(a, 4)); }
 VECTOR_INLINE vec vi_to_float(veci a) { return _mm256_cvtepi32_ps(a); }
 VECTOR_INLINE vec v_lookup(const float *table, veci index) { return _mm256_i32gather_ps(table, index, 4); }
 

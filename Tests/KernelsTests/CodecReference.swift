@@ -1,6 +1,6 @@
 import Kernels
 
-let allCodecs: [nk_codec] = [NK_CODEC_F32, NK_CODEC_BF16, NK_CODEC_I8]
+let allCodecs: [nk_codec] = [NK_CODEC_F32, NK_CODEC_BF16, NK_CODEC_I8, NK_CODEC_I4]
 
 /// To nearest, ties to even: the candidates are the two neighbours among numbers with eight bits.
 func roundedToBFloat16(_ value: Float) -> Float {
@@ -25,25 +25,28 @@ func quantized(_ row: [Float]) -> (scale: Float, values: [Float]) {
 /// What a codec makes of a row of the input.
 func seenInput(_ codec: nk_codec, _ row: [Float]) -> [Double] {
     switch codec {
-    case NK_CODEC_BF16: row.map { Double(roundedToBFloat16($0)) }
-    case NK_CODEC_I8:
-        {
-            let (scale, values) = quantized($0)
-            return values.map { Double($0) * Double(scale) }
-        }(row)
-    default: row.map(Double.init)
+    case NK_CODEC_BF16: return row.map { Double(roundedToBFloat16($0)) }
+    case NK_CODEC_I8, NK_CODEC_I4:
+        let (scale, values) = quantized(row)
+        return values.map { Double($0) * Double(scale) }
+    default: return row.map(Double.init)
     }
 }
 
-/// What a codec makes of the weights of one output.
-func seenWeight(_ codec: nk_codec, _ row: [Float]) -> [Double] {
-    switch codec {
-    case NK_CODEC_BF16: row.map { Double(roundedToBFloat16($0)) }
-    case NK_CODEC_I8:
-        {
-            let (scale, values) = quantized($0)
+/// What a codec makes of the weights `[outputs, inputs]`, by output. How int4 chooses its scales has tests of its own; here
+/// its weights are what unpacking gives.
+func seenWeights(_ codec: nk_codec, _ weight: [Float], outputs: Int, inputs: Int, packed: Floats) -> [[Double]] {
+    let back = Floats(outputs * inputs)
+    if codec == NK_CODEC_I4 { nk_unpack(codec, packed.start, inputs, outputs, inputs, back.start) }
+    return (0..<outputs).map { output in
+        let row = [Float](weight[output * inputs..<(output + 1) * inputs])
+        switch codec {
+        case NK_CODEC_BF16: return row.map { Double(roundedToBFloat16($0)) }
+        case NK_CODEC_I8:
+            let (scale, values) = quantized(row)
             return values.map { Double($0) * Double(scale) }
-        }(row)
-    default: row.map(Double.init)
+        case NK_CODEC_I4: return (0..<inputs).map { Double(back[output * inputs + $0]) }
+        default: return row.map(Double.init)
+        }
     }
 }

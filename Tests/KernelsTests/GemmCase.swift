@@ -8,7 +8,7 @@ struct GemmCase {
     let rows: Int, outputs: Int, inputs: Int
     let packedOutputs: Int, packedInputs: Int
     let input: Floats, inputStride: Int
-    let weight: [Float], panels: Floats
+    let panels: Floats
     /// What the codec makes of input and weight.
     let seenInputs: [[Double]], seenWeights: [[Double]]
     let bias: Floats?, multiply: Floats?, residual: Floats?
@@ -29,12 +29,10 @@ struct GemmCase {
         seenInputs = (0..<rows).map { [inputStride] in
             seenInput(codec, [Float](values[$0 * inputStride..<$0 * inputStride + inputs]))
         }
-        let weights = random.floats(packedOutputs * packedInputs)
-        weight = weights
-        seenWeights = (0..<outputs).map { [packedInputs] in
-            seenWeight(codec, [Float](weights[$0 * packedInputs..<($0 + 1) * packedInputs]))
-        }
+        let weight = random.floats(packedOutputs * packedInputs)
         panels = packed(weight, outputs: packedOutputs, inputs: packedInputs, codec: codec)
+        seenWeights = KernelsTests.seenWeights(
+            codec, weight, outputs: packedOutputs, inputs: packedInputs, packed: panels)
         let chosen = plain ? 0 : random.next()
         bias = chosen & 1 == 1 ? Floats(random.floats(outputs), misalignment: 1) : nil
         multiply = chosen & 2 == 2 ? Floats(random.floats(rows * stride), misalignment: 3) : nil

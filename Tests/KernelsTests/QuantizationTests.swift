@@ -19,17 +19,20 @@ extension KernelTests {
             return (0..<rows.count).map { row in (0..<outputs).map { output[row * outputs + $0] } }
         }
 
-        /// Sums of whole numbers are exact, and what follows is the same multiplications in the same order: so every
-        /// instruction set gives the bits of plain C.
-        @Test func wholeNumbersGiveTheSameBitsEverywhere() {
+        /// Sums of whole numbers are exact, and what follows is the same operations in the same order: so every instruction
+        /// set gives the bits of plain C.
+        @Test(arguments: [NK_CODEC_I8, NK_CODEC_I4]) func wholeNumbersGiveTheSameBitsEverywhere(codec: nk_codec) {
             var random = Generator(11)
             let weights = (0..<45).map { _ in random.floats(301) }
             let rows = (0..<31).map { _ in random.floats(301, -3...3) }
-            for inputs in [301, 300, 299, 17, 4, 3, 1] {
-                nk_isa_select("portable")
-                let expected = Self.product(NK_CODEC_I8, rows, weights, inputs: inputs)
+            for inputs in [301, 300, 288, 257, 33, 32, 31, 17, 4, 3, 1] {
+                var expected: [[Float]]?
                 forEachInstructionSet { isa in
-                    #expect(Self.product(NK_CODEC_I8, rows, weights, inputs: inputs) == expected, "\(isa) \(inputs)")
+                    for count in [31, 5, 2, 1] {
+                        let result = Self.product(codec, [[Float]](rows[..<count]), weights, inputs: inputs)
+                        if expected == nil { expected = result }
+                        #expect(result == [[Float]](expected![..<count]), "\(isa) \(inputs) \(count)")
+                    }
                 }
             }
         }
@@ -52,6 +55,49 @@ extension KernelTests {
                                 "\(isa) \(count)")
                         }
                     }
+                }
+            }
+        }
+
+        /// The bytes of a packed matrix may be written to a file and read on another machine.
+        @Test(arguments: allCodecs) func packedBytesDoNotDependOnTheInstructionSet(codec: nk_codec) {
+            var random = Generator(21)
+            var weights = random.floats(77 * 133)
+            weights[5] = .nan
+            weights[500] = .infinity
+            weights[1000] = 1e-38
+            var expected: [UInt32]?
+            forEachInstructionSet { isa in
+                let result = packed(weights, outputs: 77, inputs: 133, codec: codec).bits
+                if expected == nil { expected = result }
+                #expect(result == expected, "\(isa)")
+            }
+        }
+
+        /// A group's weights are rebuilt within the error that the search promises; weights that were four-bit numbers come
+        /// back as they were, up to the rounding of their scale to bfloat16.
+        @Test func fourBitsKeepWhatTheyCan() {
+            var random = Generator(31)
+            let outputs = 64, inputs = 256
+            let normal = (0..<outputs * inputs).map { _ in
+                (0..<12).reduce(Float(-6)) { sum, _ in sum + random.float(0...1) } * 0.02
+            }
+            let coarse = (0..<outputs * inputs).map {
+                Float(Int(random.next() % 16) - 8) * 0.01 * Float($0 / inputs + 1)
+            }
+            let sparse = normal.map { random.flag() ? 0 : $0 }
+            forEachInstructionSet { isa in
+                for (weights, most) in [(normal, 0.078), (coarse, 0.004), (sparse, 0.078)] {
+                    let panels = packed(weights, outputs: outputs, inputs: inputs, codec: NK_CODEC_I4)
+                    let back = Floats(outputs * inputs)
+                    nk_unpack(NK_CODEC_I4, panels.start, inputs, outputs, inputs, back.start)
+                    var error = 0.0, size = 0.0, lost = 0
+                    for (index, weight) in weights.enumerated() {
+                        error += Double((weight - back[index]) * (weight - back[index]))
+                        size += Double(weight * weight)
+                        if weight == 0 && back[index] != 0 { lost += 1 }
+                    }
+                    #expect((error / size).squareRoot() < most && lost == 0, "\(isa)")
                 }
             }
         }

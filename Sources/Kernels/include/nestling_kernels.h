@@ -76,7 +76,12 @@ typedef enum {
      * 128 + 128 (i / 4) + 4 lane + i % 4, w ~ s q, padded with q = 0. Each row of the input is quantized likewise over the
      * inputs in use; sums of products are exact, then scaled in float32. A row that holds an infinity or NaN gives NaN;
      * rows and weights below 2^-100 count as 0. */
-    NK_CODEC_I8 = 2
+    NK_CODEC_I8 = 2,
+    /* Four bits: w ~ s * codes[index], with one of two tables of 16 int8 codes for each panel and a bf16 scale for each
+     * output and group of 32 inputs (4.5 bits per weight); codec_i4.h has the layout. Input as for int8. The whole sums of
+     * the groups, times their scales, are added in float32 in rising order. Inputs that end inside a group are as exact as
+     * others. */
+    NK_CODEC_I4 = 3
 } nk_codec;
 
 /* Bytes of one panel, a multiple of 64, and of all panels of a packed [outputs, inputs]. */
@@ -107,7 +112,8 @@ typedef enum {
  *     output[r, o] = residual[r, o] + multiply[r, o] * activation(sum_i input[r, i] * weight[o, i] + bias[o])
  * where absent (NULL) parts are left out. output may be the same memory as residual or multiply.
  * Order of the sum: f32: i = 0 ..< inputs rising, one fused multiply-add each (portable: one multiply, one add).
- * bf16: likewise on rounded input, or with avx512bf16 one VDPBF16PS per pair of inputs. int8: whole numbers. */
+ * bf16: likewise on rounded input, or with avx512bf16 one VDPBF16PS per pair of inputs. int8: whole numbers.
+ * int4: whole numbers in each group; one fused multiply-add per group. */
 typedef struct {
     nk_codec codec;
     const void *packed;   /* aligned to 64 bytes                                        */

@@ -1,0 +1,249 @@
+/* gemm_i4_body.h: products in int4, for any vector width. Bytes with two indices become vectors of codes, which are
+ * multiplied as int8 is; the exact sum of each group of 32 inputs, times the scales of its group, is added to sums in
+ * float32, group by group. Those sums are in memory, so that the registers hold the whole numbers of many rows.
+ *
+ * Few rows look up the codes of each panel as they go. For more, some groups at a time are looked up once into a buffer that
+ * stays in the first-level cache, laid out like int8, for all rows.
+ *
+ * The file that includes this one defines tile_parts, tile_part and tile_multiply as gemm_i8_body.h needs them. */
+#include "codec_i4_body.h"
+#include "quantized_row_body.h"
+
+#define NK_TILE_ROWS (NK_VECTOR_BYTES == 64 ? 14 : 6)
+enum {
+    most_tile_rows = NK_TILE_ROWS,
+    most_rows = 12 * 14, /* of one call */
+    most_direct_rows = 3,
+    most_strips = 4,
+    strip_width = 2 * VW,
+    strips_per_panel = NK_PANEL / strip_width,
+    group_steps = nk_i4_group / 4,
+    group_words = nk_i4_start_words + group_steps * tile_parts, /* of a row */
+    buffer_groups = 12,
+    prefetch_bytes = 10 * nk_i4_group_bytes,
+};
+
+/* sums[r] += scales * whole numbers */
+VECTOR_INLINE void add_group(float *sums, vec scales, veci whole) {
+    v_store(sums, v_fma(vi_to_float(whole), scales, v_load(sums)));
+}
+
+/* ---- few rows ---- */
+
+/* Here a strip is the two halves of the same bytes: VW outputs at an offset, and VW at 16 + that offset. */
+VECTOR_INLINE void direct(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
+    const size_t groups = nk_ceiling(t->inputs, nk_i4_group);
+    const char *scales[most_strips], *bytes[most_strips];
+    float *sums[most_strips];
+    veci codes[most_strips];
+    const nk_word *words[most_direct_rows];
+#pragma clang loop unroll(full)
+    for (int s = 0; s < strips; s++) {
+        const size_t index = first_strip + (size_t)s, panel = index / strips_per_panel;
+        const size_t offset = index % strips_per_panel * VW;
+        const char *start = t->panels + panel * t->panel_bytes;
+        codes[s] = vi_table(start);
+        scales[s] = start + nk_i4_header + 2 * offset;
+        bytes[s] = start + nk_i4_header + nk_i4_scales + 4 * offset;
+        sums[s] = t->sums + panel * NK_PANEL + offset;
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) words[r] = t->rows + (size_t)r * t->row_stride + nk_i4_row_header;
+    for (size_t group = 0; group < groups; group++) {
+        veci whole[most_direct_rows][most_strips][2];
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+            for (int s = 0; s < strips; s++)
+                whole[r][s][0] = whole[r][s][1] = vi_set((int32_t)words[r][group * group_words]);
+        for (size_t i = 0; i < group_steps; i++) {
+            veci low[most_strips], high[most_strips];
+#pragma clang loop unroll(full)
+            for (int s = 0; s < strips; s++) {
+                const char *source = bytes[s] + group * nk_i4_group_bytes + i * 64;
+                const veci pairs = vi_load((const int32_t *)source);
+                low[s] = vi_lookup(codes[s], vi_low_halves(pairs));
+                high[s] = vi_lookup(codes[s], vi_high_halves(pairs));
+                __builtin_prefetch(source + prefetch_bytes, 0, 3);
+            }
+#pragma clang loop unroll(full)
+            for (int p = 0; p < tile_parts; p++)
+#pragma clang loop unroll(full)
+                for (int r = 0; r < rows; r++) {
+                    const veci x = vi_set((int32_t)words[r][group * group_words + nk_i4_start_words + i * tile_parts + (size_t)p]);
+#pragma clang loop unroll(full)
+                    for (int s = 0; s < strips; s++) {
+                        whole[r][s][0] = tile_multiply(tile_part(p, low[s]), x, whole[r][s][0]);
+                        whole[r][s][1] = tile_multiply(tile_part(p, high[s]), x, whole[r][s][1]);
+                    }
+                }
+        }
+#pragma clang loop unroll(full)
+        for (int s = 0; s < strips; s++) {
+            const char *source = scales[s] + group * nk_i4_group_bytes;
+            const vec scale0 = v_from_bf16(source), scale1 = v_from_bf16(source + 32);
+            __builtin_prefetch(source + prefetch_bytes, 0, 3);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < rows; r++) {
+                add_group(sums[s] + (size_t)r * t->sums_stride, scale0, whole[r][s][0]);
+                add_group(sums[s] + (size_t)r * t->sums_stride + 16, scale1, whole[r][s][1]);
+            }
+        }
+    }
+}
+
+#define DEFINE_DIRECT(rows, strips)                                                                                  \
+    static __attribute__((noinline)) void direct_##rows##x##strips(const nk_tile *t, size_t first_strip) {           \
+        direct(rows, strips, t, first_strip);                                                                        \
+    }
+DEFINE_DIRECT(1, 1) DEFINE_DIRECT(1, 4) DEFINE_DIRECT(2, 1) DEFINE_DIRECT(3, 1)
+#if NK_VECTOR_BYTES == 64
+DEFINE_DIRECT(2, 2) DEFINE_DIRECT(3, 2)
+#endif
+
+static void multiply_few_rows(const nk_tile *t) {
+    const size_t strips = t->panel_count * strips_per_panel;
+    size_t strip = 0;
+    if (t->row_count == 1)
+        for (; strip + 4 <= strips; strip += 4) direct_1x4(t, strip);
+#if NK_VECTOR_BYTES == 64
+    if (t->row_count > 1)
+        for (; strip + 2 <= strips; strip += 2) (t->row_count == 2 ? direct_2x2 : direct_3x2)(t, strip);
+#endif
+    for (; strip < strips; strip++)
+        (t->row_count == 1 ? direct_1x1 : t->row_count == 2 ? direct_2x1 : direct_3x1)(t, strip);
+}
+
+/* ---- many rows ---- */
+
+/* A group of a panel as the products read it. */
+typedef struct {
+    _Alignas(64) uint8_t codes[group_steps][NK_PANEL][4];
+    float scales[NK_PANEL];
+} nk_i4_looked_up;
+
+static void look_up(const char *panel, size_t first, size_t count, nk_i4_looked_up *buffer) {
+    const veci codes = vi_table(panel);
+    const char *source = panel + nk_i4_header + first * nk_i4_group_bytes;
+    for (size_t group = 0; group < count; group++, source += nk_i4_group_bytes) {
+#pragma clang loop unroll(full)
+        for (int lane = 0; lane < NK_PANEL; lane += VW)
+            v_store(buffer[group].scales + lane, v_from_bf16(source + 2 * lane));
+        for (int i = 0; i < group_steps; i++)
+#pragma clang loop unroll(full)
+            for (int lane = 0; lane < 16; lane += VW) {
+                const veci pairs = vi_load((const int32_t *)(source + nk_i4_scales + i * 64 + lane * 4));
+                vi_store(buffer[group].codes[i][lane], vi_lookup(codes, vi_low_halves(pairs)));
+                vi_store(buffer[group].codes[i][16 + lane], vi_lookup(codes, vi_high_halves(pairs)));
+                __builtin_prefetch(source + buffer_groups * nk_i4_group_bytes + i * 64 + lane * 4, 0, 2);
+            }
+        __builtin_prefetch(source + buffer_groups * nk_i4_group_bytes + nk_i4_group_bytes - 64, 0, 2);
+    }
+}
+
+/* sums: 32 apart, from the tile's first row. */
+VECTOR_INLINE void tile(const int rows, const nk_word *row, size_t row_stride, size_t groups, const int lane,
+                        const nk_i4_looked_up *group, float *sums) {
+    /* One pointer per three rows: x86 addresses base + stride and base + 2 stride by itself. */
+    enum { row_groups = (most_tile_rows + 2) / 3 };
+    const nk_word *words[row_groups];
+#pragma clang loop unroll(full)
+    for (int g = 0; g < row_groups; g++) words[g] = row + (3 * g < rows ? (size_t)(3 * g) * row_stride : 0);
+    for (const nk_i4_looked_up *end = group + groups; group < end; group++) {
+        veci whole[most_tile_rows][2];
+#pragma clang loop unroll(full)
+        for (int g = 0; g < row_groups; g++) __asm__("" : "+r"(words[g])); /* or the compiler chains addresses */
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++)
+            whole[r][0] = whole[r][1] = vi_set((int32_t)words[r / 3][(size_t)(r % 3) * row_stride]);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < group_steps; i++) {
+            const veci low = vi_load((const int32_t *)group->codes[i][lane]);
+            const veci high = vi_load((const int32_t *)group->codes[i][lane + VW]);
+#pragma clang loop unroll(full)
+            for (int p = 0; p < tile_parts; p++)
+#pragma clang loop unroll(full)
+                for (int r = 0; r < rows; r++) {
+                    const veci x = vi_set(
+                        (int32_t)words[r / 3][(size_t)(r % 3) * row_stride + nk_i4_start_words + i * tile_parts + p]);
+                    whole[r][0] = tile_multiply(tile_part(p, low), x, whole[r][0]);
+                    whole[r][1] = tile_multiply(tile_part(p, high), x, whole[r][1]);
+                }
+        }
+        const vec scale0 = v_load(group->scales + lane), scale1 = v_load(group->scales + lane + VW);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < rows; r++) {
+            add_group(sums + r * NK_PANEL, scale0, whole[r][0]);
+            add_group(sums + r * NK_PANEL + VW, scale1, whole[r][1]);
+        }
+#pragma clang loop unroll(full)
+        for (int g = 0; g < row_groups; g++) words[g] += group_words;
+    }
+}
+
+typedef void (*tile_function)(const nk_word *row, size_t row_stride, size_t groups, const nk_i4_looked_up *group,
+                              float *sums);
+#define DEFINE_TILE(rows)                                                                                            \
+    static __attribute__((noinline)) void tile_##rows(const nk_word *row, size_t row_stride, size_t groups,          \
+                                                      const nk_i4_looked_up *group, float *sums) {                   \
+        for (int lane = 0; lane < NK_PANEL; lane += strip_width)                                                     \
+            tile(rows, row, row_stride, groups, lane, group, sums + lane);                                           \
+    }
+DEFINE_TILE(2) DEFINE_TILE(3) DEFINE_TILE(4) DEFINE_TILE(5) DEFINE_TILE(6)
+#if NK_VECTOR_BYTES == 64
+DEFINE_TILE(7) DEFINE_TILE(8) DEFINE_TILE(9) DEFINE_TILE(10) DEFINE_TILE(11) DEFINE_TILE(12) DEFINE_TILE(13)
+DEFINE_TILE(14)
+#endif
+static const tile_function tiles[most_tile_rows + 1] = {
+    NULL,   NULL,   tile_2, tile_3, tile_4,  tile_5,  tile_6,
+#if NK_VECTOR_BYTES == 64
+    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
+#endif
+};
+
+/* One panel: sums are 32 apart. */
+static void multiply_many_rows(const nk_tile *t) {
+    nk_i4_looked_up buffer[buffer_groups];
+    const size_t groups = nk_ceiling(t->inputs, nk_i4_group), parts = nk_ceiling(t->row_count, most_tile_rows);
+    for (size_t first = 0; first < groups; first += buffer_groups) {
+        const size_t count = nk_minimum(buffer_groups, groups - first);
+        look_up(t->panels, first, count, buffer);
+        for (size_t part = 0; part < parts; part++) {
+            const size_t row = t->row_count * part / parts, end = t->row_count * (part + 1) / parts;
+            tiles[end - row](t->rows + row * t->row_stride + nk_i4_row_header + first * group_words, t->row_stride, count,
+                             buffer, t->sums + row * NK_PANEL);
+        }
+    }
+}
+
+static void multiply_rows(const nk_tile *t) {
+    for (size_t row = 0; row < t->row_count; row++)
+        memset(t->sums + row * t->sums_stride, 0, t->panel_count * NK_PANEL * sizeof(float));
+    if (t->row_count <= most_direct_rows)
+        multiply_few_rows(t);
+    else
+        multiply_many_rows(t);
+    for (size_t row = 0; row < t->row_count; row++) {
+        const vec scale = v_set(nk_float_of(t->rows[row * t->row_stride]));
+        float *sums = t->sums + row * t->sums_stride;
+        for (size_t lane = 0; lane < t->panel_count * NK_PANEL; lane += VW)
+            v_store(sums + lane, v_mul(v_load(sums + lane), scale));
+    }
+}
+
+static size_t row_words(size_t inputs) { return nk_i4_row_header + nk_ceiling(inputs, nk_i4_group) * group_words; }
+
+static void prepare_row(const float *input, size_t inputs, nk_word *row) {
+    nk_word *first = row + nk_i4_row_header;
+    const size_t groups = nk_ceiling(inputs, nk_i4_group), skipped = (tile_parts - 1) * group_steps;
+    const nk_quantized_layout layout = {
+        .span = nk_i4_group, .starts = first, .start_stride = group_words,
+        .values = (int8_t *)(first + nk_i4_start_words + skipped), .value_stride = group_words * sizeof(nk_word)};
+    row[0] = quantize_row(input, inputs, &layout);
+    for (size_t group = 0; tile_parts == 2 && group < groups; group++)
+        nk_widen_quads(first + group * group_words + nk_i4_start_words, group_steps);
+}
+
+#define NK_PRODUCT_I4                                                                                                \
+    {.tile_rows = most_rows, .row_words = row_words, .prepare_row = prepare_row,   .tile = multiply_rows,              \
+     .pack_panel = pack_panel_i4, .unpack_panel = unpack_panel_i4}
