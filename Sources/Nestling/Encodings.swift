@@ -53,7 +53,9 @@ public final class Encodings: @unchecked Sendable {
 
         partStarts[texts] = encodings
         offsets[encodings] = tokens
-        for place in layout.places {
+        // Fresh memory costs more than the copying: threads share both.
+        let shares = min(layout.places.count, 1 + tokens / Self.tokensPerShare)
+        let copy = { (place: Layout.Place) in
             let source = parts[place.worker]
             let from = place.source
             var encoding = place.encoding
@@ -69,11 +71,17 @@ public final class Encodings: @unchecked Sendable {
             Self.copy(source.ids, from.tokens, to: ids, place.token)
             Self.copy(source.typeIDs, from.tokens, to: types, place.token)
             Self.copy(source.specialTokensMask, from.tokens, to: mask, place.token)
-            guard let starts, let ends, let words, let sequences else { continue }
+            guard let starts, let ends, let words, let sequences else { return }
             Self.copy(source.starts, from.tokens, to: starts, place.token)
             Self.copy(source.ends, from.tokens, to: ends, place.token)
             Self.copy(source.wordIDs, from.tokens, to: words, place.token)
             Self.copy(source.sequenceIDs, from.tokens, to: sequences, place.token)
+        }
+        if shares > 0 {
+            let places = layout.places
+            parallel(shares, threads: threads) { share in
+                for place in places[share * places.count / shares..<(share + 1) * places.count / shares] { copy(place) }
+            }
         }
 
         self.parts = UnsafeBufferPointer(partStarts)
@@ -86,6 +94,8 @@ public final class Encodings: @unchecked Sendable {
         wordIDs = words.map { UnsafeBufferPointer($0) }
         sequenceIDs = sequences.map { UnsafeBufferPointer($0) }
     }
+
+    private static let tokensPerShare = 1 << 14
 
     private static func copy<Element>(
         _ source: [Element], _ range: Range<Int>, to target: UnsafeMutableBufferPointer<Element>, _ place: Int

@@ -52,7 +52,7 @@ struct TextRuns {
         try progress?("tokenize", 0, texts)
         let limit = threads.map { max(1, $0) } ?? Int(nk_thread_count())
         let crew = Crew<Worker>(size: max(1, min(limit, count)))
-        parallel(crew.size) { slot in crew.run(self, slot, progress, begin, work) }
+        parallel(crew.size, threads: crew.size) { slot in crew.run(self, slot, progress, begin, work) }
         try crew.rethrow()
         try progress?("tokenize", texts, texts)
         return crew.workers
@@ -160,13 +160,14 @@ private struct Clock {
     }
 }
 
-/// Calls `body` with 0 ..< `count` on that many threads of the pool; fewer if they are busy.
-private func parallel(_ count: Int, _ body: (Int) -> Void) {
+/// Calls `body` with 0 ..< `count` on up to `threads` threads of the pool (`nil`: as set for the process); fewer if they are
+/// busy.
+func parallel(_ count: Int, threads: Int?, _ body: (Int) -> Void) {
     if count == 1 { return body(0) }
     withoutActuallyEscaping(body) { body in
         withUnsafePointer(to: body) { context in
             nk_parallel_for(
-                count, 1, Int32(clamping: count),
+                count, 1, Int32(clamping: threads ?? 0),
                 { begin, end, context in
                     guard let body = context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee else { return }
                     for index in begin..<end { body(index) }

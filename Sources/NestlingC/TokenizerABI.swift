@@ -19,8 +19,14 @@ public func nestling_tokenizer_open_memory(
         let out = try require(out_tokenizer, "out_tokenizer")
         let data = try require(data, "data")
         guard size >= 0 else { throw .argument("size \(UInt(bitPattern: size)) cannot be meant") }
-        out.pointee = handle(
-            try Tokenizer(json: UnsafeRawBufferPointer(start: data, count: size), name: "tokenizer.json"))
+        let bytes = UnsafeRawBufferPointer(start: data, count: size)
+        // A SentencePiece model begins with a line feed, too: the tag of its first field.
+        let first = bytes.first { ![0x09, 0x0A, 0x0D, 0x20].contains($0) }
+        let name = first == UInt8(ascii: "{") ? "tokenizer.json" : "tokenizer.model"
+        guard let tokenizer = try Tokenizer(in: MemorySource(files: [(name, bytes)])) else {
+            throw NestlingError(.corrupt, "data: not a tokenizer.json, which begins with \"{\"")
+        }
+        out.pointee = handle(tokenizer)
     }
 }
 

@@ -12,6 +12,9 @@ public final class Tokenizer: Sendable {
     let postProcessor: (any PostProcessor)?
     let decoder: (any Decoder)?
     let addedTokens: AddedTokens
+    /// The white space of the model's tokens by their ids, if the post-processor wants it. Looking at the tokens themselves
+    /// would count references to the vocabulary, token by token, which threads do not do side by side.
+    private let tokenMargins: [TokenMargins]
 
     /// The truncation that the file asks for; see ``encode(_:pair:addSpecialTokens:truncation:)``.
     public let truncation: Truncation?
@@ -34,6 +37,8 @@ public final class Tokenizer: Sendable {
             (self.preTokenizer, self.model) = (preTokenizer, model)
         }
         self.postProcessor = postProcessor
+        let ids = postProcessor?.trimsOffsets == true ? 0..<Int32(clamping: model.count) : 0..<0
+        tokenMargins = ids.map { TokenMargins(model.token(of: $0) ?? []) }
         self.decoder = decoder
         self.truncation = truncation
         self.padding = padding
@@ -197,13 +202,15 @@ public final class Tokenizer: Sendable {
 
     /// The white space at the ends of each token: of the text of an added token, of the vocabulary's entry for others.
     private func margins(of tokens: TokenList, in work: PreTokenizedText) -> [TokenMargins] {
-        tokens.ids.indices.map { index in
+        let known = tokenMargins
+        return tokens.ids.indices.map { index in
             let piece = work.pieces[Int(tokens.words[index])]
             if !piece.isText { return TokenMargins(work.text.bytes[piece.start..<piece.end]) }
             if tokens.ids[index] == model.unknownThatKeepsText {
                 return TokenMargins(work.text.bytes[tokens.starts[index]..<tokens.ends[index]])
             }
-            return TokenMargins(model.token(of: tokens.ids[index]) ?? [])
+            let id = Int(tokens.ids[index])
+            return id < known.count ? known[id] : TokenMargins(model.token(of: tokens.ids[index]) ?? [])
         }
     }
 

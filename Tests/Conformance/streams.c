@@ -139,6 +139,10 @@ static void two_threads(void) {
         if (pthread_create(&threads[i], NULL, use, stream) != 0) exit(2);
     for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
     printf("%d calls refused\n", (int)refused);
+    char text[4096]; /* the stream is free again */
+    size_t count = sizeof text;
+    OK(nestling_decode_stream_finish(stream, text, &count));
+    append(stream, 100, text);
     nestling_decode_stream_release(stream);
 }
 

@@ -26,15 +26,25 @@ final class Regex: @unchecked Sendable {
 
         fileprivate mutating func prepare() throws(Failure) -> (data: OpaquePointer, context: OpaquePointer) {
             if let data, let context { return (data, context) }
-            guard let data = pcre2_match_data_create_8(1, nil), let context = pcre2_match_context_create_8(nil),
-                let stack = pcre2_jit_stack_create_8(32 * 1024, 8 * 1024 * 1024, nil)
-            else { throw Failure(.outOfMemory, "no memory for a regular expression") }
+            guard let data = pcre2_match_data_create_8(1, nil), let context = pcre2_match_context_create_8(nil) else {
+                throw Failure(.outOfMemory, "no memory for a regular expression")
+            }
             pcre2_set_match_limit_8(context, Regex.matchLimit)
-            pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
             self.data = data
             self.context = context
-            self.stack = stack
             return (data, context)
+        }
+
+        /// Gives matching more stack than the 32 KiB of the thread's that it takes otherwise; false if it has more already.
+        ///
+        /// Hardly any match needs it, and mapping it costs more than a short text, and stops the process's other threads.
+        fileprivate mutating func growStack() -> Bool {
+            guard stack == nil, let stack = pcre2_jit_stack_create_8(32 * 1024, 8 * 1024 * 1024, nil) else {
+                return false
+            }
+            pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
+            self.stack = stack
+            return true
         }
     }
 
@@ -83,6 +93,7 @@ final class Regex: @unchecked Sendable {
         while start <= range.count {
             let result = pcre2_match_8(code, subject, range.count, start, UInt32(PCRE2_NO_UTF_CHECK), data, context)
             if result == PCRE2_ERROR_NOMATCH { return }
+            if result == PCRE2_ERROR_JIT_STACKLIMIT, scratch.growStack() { continue }
             if result < 0 {
                 throw Failure(
                     .unsupported,
