@@ -12,7 +12,7 @@ public struct SubmodelWriter {
     /// The files of a checkpoint, other than config and weights, that are copied as they are.
     private static let companions = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-        "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model",
+        "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model",
     ]
     private static let sentenceFiles = ["modules.json", "config_sentence_transformers.json"]
     private static let settingsFiles = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"]

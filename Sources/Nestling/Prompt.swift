@@ -67,7 +67,9 @@ extension Model {
 
     private func requireTokenizer() throws(Failure) -> Tokenizer {
         guard let tokenizer else {
-            throw Failure(.notFound, "the checkpoint has no tokenizer (tokenizer.json or vocab.txt); pass token ids")
+            throw Failure(
+                .notFound,
+                "the checkpoint has no tokenizer (tokenizer.json, tokenizer.model or vocab.txt); pass token ids")
         }
         return tokenizer
     }

@@ -2,19 +2,22 @@ public import Checkpoints
 public import Tokenizers
 
 extension Tokenizer {
-    /// The tokenizer of a checkpoint: `tokenizer.json`, or else `vocab.txt`, or else `vocab.json` with `merges.txt`; `nil` if
-    /// there is none.
+    /// The tokenizer of a checkpoint: `tokenizer.json`, or else a SentencePiece model (`tokenizer.model`, `spiece.model`,
+    /// `sentencepiece.bpe.model`, `spm.model`), or else `vocab.txt`, or else `vocab.json` with `merges.txt`; `nil` if there
+    /// is none.
     public convenience init?(in source: any FileSource, folder: String = "") throws(Failure) {
         guard let files = try TokenizerFiles(source, folder: folder) else { return nil }
         try self.init(files)
     }
 
-    /// Opens a `tokenizer.json` or `vocab.txt`, or a directory that holds a tokenizer.
+    /// Opens a `tokenizer.json`, a SentencePiece model or a `vocab.txt`, or a directory that holds a tokenizer.
     public convenience init(path: String) throws(Failure) {
         if let directory = try? DirectorySource(path: path) {
             guard let files = try TokenizerFiles(directory, folder: "") else {
                 throw Failure(
-                    .notFound, "\(path): has neither tokenizer.json, vocab.txt, nor vocab.json with merges.txt")
+                    .notFound,
+                    "\(path): has neither tokenizer.json, \(TokenizerFiles.sentencePieceNames.joined(separator: ", ")), "
+                        + "vocab.txt, nor vocab.json with merges.txt")
             }
             try self.init(files)
             return
@@ -27,13 +30,19 @@ extension Tokenizer {
             throw Failure(.notFound, "\(path): there is no such file")
         }
         let settings = try source.fields("tokenizer_config.json")?.object
-        try self.init(name.hasSuffix(".txt") ? .vocabulary(file, settings) : .json(file))
+        if name.hasSuffix(".model") {
+            try self.init(.sentencePiece(file, settings))
+        } else {
+            try self.init(name.hasSuffix(".txt") ? .vocabulary(file, settings) : .json(file))
+        }
     }
 
     private convenience init(_ files: TokenizerFiles) throws(Failure) {
         defer { withExtendedLifetime(files) {} }
         switch files {
         case .json(let file): try self.init(json: file.bytes, name: file.name)
+        case .sentencePiece(let file, let settings):
+            try self.init(sentencePiece: file.bytes, name: file.name, settings: settings)
         case .vocabulary(let file, let settings):
             try self.init(vocabulary: file.bytes, name: file.name, settings: settings)
         case .merges(let vocabulary, let merges, let settings):
@@ -44,7 +53,11 @@ extension Tokenizer {
 
 /// The files that a tokenizer is made of.
 private enum TokenizerFiles {
+    /// What checkpoints call their SentencePiece models.
+    static let sentencePieceNames = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model"]
+
     case json(FileBytes)
+    case sentencePiece(FileBytes, JSONObject?)
     case vocabulary(FileBytes, JSONObject?)
     case merges(vocabulary: FileBytes, merges: FileBytes, JSONObject?)
 
@@ -56,6 +69,12 @@ private enum TokenizerFiles {
             return
         }
         let settings = try source.fields(name("tokenizer_config.json"))?.object
+        for known in Self.sentencePieceNames {
+            if let file = try source.file(name(known)) {
+                self = .sentencePiece(file, settings)
+                return
+            }
+        }
         if let file = try source.file(name("vocab.txt")) {
             self = .vocabulary(file, settings)
         } else if let file = try source.file(name("vocab.json")), let merges = try source.file(name("merges.txt")) {

@@ -10,6 +10,8 @@ struct AddedTokens: Sendable {
         var stripRight: Bool
         var normalized: Bool
         var special: Bool
+        /// Whether the token is looked for in texts.
+        var isFound = true
 
         /// An ordinary special token.
         init(special content: String) {
@@ -74,7 +76,7 @@ struct AddedTokens: Sendable {
         }
         // Of several tokens with one normalized form the first is found.
         for (id, token) in tokens.sorted(by: { $0.key > $1.key }) {
-            guard let content = contents[id], !content.isEmpty else { continue }
+            guard token.isFound, let content = contents[id], !content.isEmpty else { continue }
             if token.normalized {
                 normalizedTrie.insert(content, value: id)
             } else {

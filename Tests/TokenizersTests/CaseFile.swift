@@ -21,7 +21,8 @@ struct CaseFile {
         }
     }
 
-    /// The tokenizer at `path`: a vocab.txt if it is named so, a vocab.json with its merges.txt, or a tokenizer.json.
+    /// The tokenizer at `path`: a vocab.txt if it is named so, a vocab.json with its merges.txt, a SentencePiece model, or
+    /// a tokenizer.json.
     static func tokenizer(at path: String, settings: JSONObject? = nil) throws -> Tokenizer {
         guard let bytes = contents(of: path) else { throw Failure(.io, "cannot read \(path)") }
         if path.hasSuffix("vocab.json") {
@@ -31,6 +32,9 @@ struct CaseFile {
                     try Tokenizer(vocabulary: vocabulary, merges: $0, name: path, settings: settings)
                 }
             }
+        }
+        if path.hasSuffix(".model") {
+            return try bytes.withUnsafeBytes { try Tokenizer(sentencePiece: $0, name: path, settings: settings) }
         }
         return try bytes.withUnsafeBytes { buffer in
             path.hasSuffix(".txt")

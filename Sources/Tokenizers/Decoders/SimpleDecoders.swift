@@ -165,7 +165,8 @@ struct ByteFallbackDecoder: Decoder {
         return result
     }
 
-    private static func byte(_ token: [UInt8]) -> UInt8? {
+    /// The byte that `token` stands for, or nil.
+    static func byte(_ token: [UInt8]) -> UInt8? {
         guard token.count == 6, token.starts(with: "<0x".utf8), token[5] == 0x3E else { return nil }
         return UInt8(String(decoding: token[3..<5], as: UTF8.self), radix: 16)
     }

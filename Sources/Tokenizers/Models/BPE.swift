@@ -58,6 +58,50 @@ struct BPE: Model {
         findWholeWords()
     }
 
+    /// A model whose `vocabulary` tells its own merges: each token is made of any two others that spell it, the tokens
+    /// with low ids first, of several ways the one with the shortest left part. Unknown neighbours are one token;
+    /// characters that are neither known nor bytes become `unknownToken`, or nothing if that is nil.
+    init(merging vocabulary: Vocabulary, unknownToken: String?) {
+        self.vocabulary = vocabulary
+        self.unknownToken = unknownToken
+        unknown = unknownToken.flatMap { vocabulary.id(of: $0) }
+        prefix = []
+        suffix = []
+        marked = nil
+        fuseUnknown = true
+        ignoreMerges = false
+        fallback = Self.fallback(vocabulary)
+        prefixFallback = Self.spelled([], fallback)
+        suffixFallback = Self.spelled([], fallback)
+        merges = Self.merges(spelling: vocabulary)
+        hasEmptyTokens = vocabulary.id(of: "") != nil
+        readsBytes = false
+        single = (0..<128).map { byte in
+            withUnsafeBytes(of: UInt8(byte)) { vocabulary.id(of: $0.bindMemory(to: UInt8.self)) ?? -1 }
+        }
+        findWholeWords()
+    }
+
+    private static func merges(spelling vocabulary: Vocabulary) -> MergeTable {
+        var found: [(left: Int32, right: Int32, id: Int32)] = []
+        for (token, id) in vocabulary.entries.sorted(by: { $0.id < $1.id }) {
+            token.withUnsafeBufferPointer { bytes in
+                for cut in bytes.indices.dropFirst() where bytes[cut] & 0xC0 != 0x80 {
+                    if let left = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[..<cut])),
+                        let right = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[cut...]))
+                    {
+                        found.append((left, right, id))
+                    }
+                }
+            }
+        }
+        var table = MergeTable(count: found.count)
+        for (rank, merge) in found.enumerated() {
+            table.add(merge.left, merge.right, MergeTable.Merge(rank: UInt32(truncatingIfNeeded: rank), id: merge.id))
+        }
+        return table
+    }
+
     func readingBytes() -> (any Model)? {
         // Only a vocabulary that is made for bytes does the same on them.
         guard prefix.isEmpty, suffix.isEmpty, fallback.isEmpty else { return nil }

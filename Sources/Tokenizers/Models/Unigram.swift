@@ -22,29 +22,37 @@ struct Unigram: Model {
 
     /// Reads `model` of a tokenizer.json.
     init(_ json: Settings) throws(Failure) {
-        var minimum = Double.infinity
-        var (ids, trie) = (Vocabulary(), ByteTrie())
+        var entries: [(token: [UInt8], score: Double)] = []
         for (index, entry) in try json.array("vocab").enumerated() {
             guard let pair = entry.array, pair.count == 2, let token = pair[0].string, let written = pair[1].double,
-                let id = Int32(exactly: index)
+                Int32(exactly: index) != nil
             else { throw Failure(.corrupt, "\(json.path("vocab"))[\(index)]: expected a token and its score") }
-            let bytes = Array(token.utf8)
-            bytes.withUnsafeBufferPointer { ids.add($0, id: id) }
-            if !bytes.isEmpty { trie.insert(bytes, value: id) }
-            tokens.append(bytes)
-            let score = ReferenceNumber.value(written)
-            scores.append(score)
-            minimum = min(minimum, score)
+            entries.append((Array(token.utf8), ReferenceNumber.value(written)))
         }
+        var unknown: Int32?
         if json.has("unk_id") {
             let id = try json.count("unk_id")
-            guard id < tokens.count else { throw json.expected("an index into the vocabulary", "unk_id") }
+            guard id < entries.count else { throw json.expected("an index into the vocabulary", "unk_id") }
             unknown = Int32(truncatingIfNeeded: id)
-        } else {
-            unknown = nil
         }
+        self.init(entries, unknown: unknown, hasByteFallback: try json.bool("byte_fallback", default: false))
+    }
+
+    /// A model of `entries`, of which there must be fewer than 2^31; `unknown` must be one of them.
+    init(_ entries: [(token: [UInt8], score: Double)], unknown: Int32?, hasByteFallback: Bool) {
+        var minimum = Double.infinity
+        var (ids, trie) = (Vocabulary(), ByteTrie())
+        for (index, entry) in entries.enumerated() {
+            let id = Int32(truncatingIfNeeded: index)
+            entry.token.withUnsafeBufferPointer { ids.add($0, id: id) }
+            if !entry.token.isEmpty { trie.insert(entry.token, value: id) }
+            tokens.append(entry.token)
+            scores.append(entry.score)
+            minimum = min(minimum, entry.score)
+        }
+        self.unknown = unknown
         unknownScore = minimum - 10
-        if try json.bool("byte_fallback", default: false) {
+        if hasByteFallback {
             let digits = Array("0123456789ABCDEF")
             fallback = (0..<256).map { ids.id(of: "<0x\(digits[$0 >> 4])\(digits[$0 & 15])>") ?? -1 }
         } else {

@@ -3,8 +3,7 @@ import Basics
 /// The rewriting rules that a SentencePiece model carries: a double-array trie over UTF-8 and the texts it leads to.
 /// Source: `normalizer.cc` of google/sentencepiece; what rules see of a grapheme cluster is as in the reference.
 struct PrecompiledNormalizer: Normalizer {
-    private let units: [UInt32]
-    private let texts: [UInt8]
+    private let map: CharacterMap
     /// Whether the rules have anything to say on each ASCII character.
     private let plain: [Bool]
 
@@ -14,24 +13,14 @@ struct PrecompiledNormalizer: Normalizer {
         guard let bytes = Self.base64(try json.string("precompiled_charsmap")) else {
             throw Failure(.corrupt, "\(path): expected base64")
         }
-        guard bytes.count >= 4 else { throw Failure(.corrupt, "\(path): expected a trie and its texts") }
-        func word(_ position: Int) -> UInt32 {
-            UInt32(bytes[position]) | UInt32(bytes[position + 1]) << 8 | UInt32(bytes[position + 2]) << 16
-                | UInt32(bytes[position + 3]) << 24
-        }
-        let count = Int(word(0)) / 4
-        guard count <= (bytes.count - 4) / 4 else {
-            throw Failure(.corrupt, "\(path): a trie of \(count) units does not fit into \(bytes.count) bytes")
-        }
-        let units = (0..<count).map { word(4 + 4 * $0) }
-        let texts = Array(bytes[(4 + 4 * count)...])
-        if let position = texts.withUnsafeBufferPointer({ UTF8Text.firstInvalidByte($0) }) {
-            throw Failure(.corrupt, "\(path): byte \(position) of the texts is not UTF-8")
-        }
-        self.units = units
-        self.texts = texts
+        self.init(try CharacterMap(bytes, path: path))
+    }
+
+    /// A normalizer by `map`.
+    init(_ map: CharacterMap) {
+        self.map = map
         plain = (0..<128).map { byte in
-            Self.rule([UInt8(byte)][...], units, texts) == nil
+            withUnsafeBytes(of: UInt8(byte)) { map.shortest($0.bindMemory(to: UInt8.self)) == nil }
         }
     }
 
@@ -64,31 +53,6 @@ struct PrecompiledNormalizer: Normalizer {
         return padding <= 2 && held < 6 ? result : nil
     }
 
-    /// What the shortest entry at the beginning of `chunk` leads to, as a range of the texts, or nil.
-    private static func rule(_ chunk: ArraySlice<UInt8>, _ units: [UInt32], _ texts: [UInt8]) -> Range<Int>? {
-        guard let root = units.first else { return nil }
-        var place = Int(offset(root))
-        for byte in chunk {
-            if byte == 0 { return nil }
-            place ^= Int(byte)
-            guard place < units.count else { return nil }
-            let unit = units[place]
-            if unit & (1 << 31 | 0xFF) != UInt32(byte) { return nil }
-            place ^= Int(offset(unit))
-            if unit >> 8 & 1 == 1 {
-                guard place < units.count else { return nil }
-                let start = Int(units[place] & (1 << 31 - 1))
-                guard start <= texts.count, start == texts.count || texts[start] & 0xC0 != 0x80 else { return nil }
-                var end = start
-                while end < texts.count, texts[end] != 0 { end += 1 }
-                return start..<end
-            }
-        }
-        return nil
-    }
-
-    private static func offset(_ unit: UInt32) -> UInt32 { (unit >> 10) << ((unit & (1 << 9)) >> 6) }
-
     func normalize(_ text: inout AlignedText) throws(Failure) {
         let bytes = text.bytes
         if bytes.allSatisfy({ $0 < 0x80 && plain[Int($0)] }) { return }
@@ -100,7 +64,7 @@ struct PrecompiledNormalizer: Normalizer {
             var position = 0
             while position < buffer.count, written <= text.limit {
                 let end = GraphemeClusters.end(buffer, position)
-                if end - position < 6, let rule = Self.rule(bytes[position..<end], units, texts) {
+                if end - position < 6, let rule = map.shortest(UnsafeBufferPointer(rebasing: buffer[position..<end])) {
                     isChanged = true
                     replace(buffer, position..<end, rule, &changes)
                     written += rule.count
@@ -109,7 +73,8 @@ struct PrecompiledNormalizer: Normalizer {
                 }
                 while position < end, written <= text.limit {
                     let (scalar, length) = buffer.scalar(at: position)
-                    if let rule = Self.rule(bytes[position..<position + length], units, texts) {
+                    let next = min(position + length, buffer.count)
+                    if let rule = map.shortest(UnsafeBufferPointer(rebasing: buffer[position..<next])) {
                         isChanged = true
                         replace(buffer, position..<position + length, rule, &changes)
                         written += rule.count
@@ -138,7 +103,7 @@ struct PrecompiledNormalizer: Normalizer {
         var oldCount = 0
         for position in old where bytes[position] & 0xC0 != 0x80 { oldCount += 1 }
         var newCount = 0
-        texts.withUnsafeBufferPointer { texts in
+        map.texts.withUnsafeBufferPointer { texts in
             var position = rule.lowerBound
             while position < rule.upperBound {
                 let (scalar, length) = texts.scalar(at: position)

@@ -2,7 +2,8 @@ import Basics
 
 /// Texts and special tokens in an order that the file spells out, with a token type for each part.
 struct TemplateProcessing: PostProcessor {
-    private enum Part: Sendable {
+    /// A text, or special tokens.
+    enum Part: Sendable {
         case text(Int, typeID: Int32)
         case special([Int32], typeID: Int32)
     }
@@ -22,6 +23,19 @@ struct TemplateProcessing: PostProcessor {
         }
         single = try Self.parts(json, "single", special, texts: 1)
         pair = try Self.parts(json, "pair", special, texts: 2)
+    }
+
+    /// The parts of one text and of two; a text is number 0 or 1.
+    init(single: [Part], pair: [Part]) { (self.single, self.pair) = (single, pair) }
+
+    /// Puts `prefix` before and `suffix` behind each of two texts.
+    init(prefix: [Int32], suffix: [Int32], typeOfSecond: Int32) {
+        single = [.special(prefix, typeID: 0), .text(0, typeID: 0), .special(suffix, typeID: 0)]
+        pair =
+            single + [
+                .special(prefix, typeID: typeOfSecond), .text(1, typeID: typeOfSecond),
+                .special(suffix, typeID: typeOfSecond),
+            ]
     }
 
     private static func parts(
