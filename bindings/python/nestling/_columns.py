@@ -16,7 +16,7 @@ from ._library import library
 from ._progress import Reporter
 
 
-class Columns(NamedTuple):
+class Columns:
     """Arrays with one element for each token. Nobody writes to them: encodings share them.
 
     Attributes
@@ -45,20 +45,52 @@ class Columns(NamedTuple):
     names: Optional[list[Optional[str]]] = None
 
 
+#: Columns of the library's encodings.
+_KINDS: dict[str, Any] = {
+    "ids": np.int32,
+    "type_ids": np.int32,
+    "special_mask": np.uint8,
+    "starts": np.uint64,
+    "ends": np.uint64,
+    "word_ids": np.int32,
+    "sequence_ids": np.int32,
+}
+
+
+class _LibraryColumns(Columns):
+    """Columns in the library's memory; the arrays are made when they are first asked for, since few are."""
+
+    def __init__(self, owner: Handle, content: _ffi.EncodingsContent, places: bool) -> None:
+        self._owner = owner
+        self._content = content
+        if not places:
+            self.starts = self.ends = self.word_ids = None
+
+    def __getattr__(self, name: str) -> Any:
+        kind = _KINDS.get(name)
+        if kind is None:
+            raise AttributeError(name)
+        first = getattr(self._content, name)
+        count = self._content.token_count
+        array = _view(self._owner, first, count, kind) if first or not count else None
+        setattr(self, name, array)  # two threads may both make one: they are the same
+        return array
+
+
 class Batch(NamedTuple):
     """Encodings back to back.
 
     Attributes
     ----------
     columns : Columns
-    parts : uintp [texts + 1]
+    parts : list of int [texts + 1]
         Text t became encodings parts[t] ..< parts[t + 1]: what was kept, then what was cut off.
     offsets : uintp [encodings + 1]
         Encoding e is the tokens offsets[e] ..< offsets[e + 1].
     """
 
     columns: Columns
-    parts: npt.NDArray[np.uintp]
+    parts: list[int]
     offsets: npt.NDArray[np.uintp]
 
 
@@ -77,15 +109,16 @@ def _view(owner: Handle, first: Any, count: int, kind: Any) -> npt.NDArray[Any]:
     return np.asarray(_Memory(owner, ctypes.addressof(first.contents), count, dtype.str))
 
 
-def _pointers(texts: Sequence[Optional[str]], what: str) -> tuple[Any, npt.NDArray[np.uintp]]:
-    """Returns the texts as C takes them: pointers to UTF-8 (they keep it alive), and the numbers of bytes."""
+def _pointers(texts: Sequence[Optional[str]], what: str) -> tuple[Any, Any, int]:
+    """Returns the texts as C takes them: pointers to UTF-8 (they keep it alive), numbers of bytes; and their sum."""
     single = len(texts) == 1
     encoded = [
         None if text is None else encode_utf8(text, what if single else f"{what} {index}")
         for index, text in enumerate(texts)
     ]
-    lengths = np.fromiter((0 if data is None else len(data) for data in encoded), np.uintp, len(encoded))
-    return (ctypes.c_char_p * len(encoded))(*encoded), lengths
+    lengths = [0 if data is None else len(data) for data in encoded]
+    count = len(encoded)
+    return (ctypes.c_char_p * count)(*encoded), (ctypes.c_size_t * count)(*lengths), sum(lengths)
 
 
 def encode_batch(
@@ -93,6 +126,8 @@ def encode_batch(
     texts: Sequence[str],
     seconds: Optional[Sequence[Optional[str]]],
     options: _ffi.TokenizeOptions,
+    *,
+    places: bool = True,
 ) -> Batch:
     """Turns texts, or pairs of texts, into encodings.
 
@@ -104,58 +139,27 @@ def encode_batch(
         None, or for each text the second one of its pair, or None.
     options
         As C takes them; Ctrl-C is watched for, so they must name no progress function.
+    places
+        False: leave starts, ends and words out even if the library tells them.
     """
-    pointers, lengths = _pointers(texts, "text")
+    pointers, lengths, size = _pointers(texts, "text")
     second_pointers = second_lengths = None
-    size = int(lengths.sum())
     if seconds is not None:
-        second_pointers, second_sizes = _pointers(seconds, "second text")
-        second_lengths = second_sizes.ctypes.data_as(ctypes.POINTER(ctypes.c_size_t))
-        size += int(second_sizes.sum())
+        second_pointers, second_lengths, second_size = _pointers(seconds, "second text")
+        size += second_size
     made = ctypes.POINTER(_ffi.EncodingsHandle)()
+    arguments = (tokenizer, pointers, lengths, second_pointers, second_lengths, len(texts))
     # A megabyte takes long enough that somebody may want to interrupt it; the limit inside is counted in tokens.
     reporter = Reporter("Tokenizing", size=size // 256)
     reporter.install(options)
-    reporter.call(
-        library.nestling_tokenizer_encode_batch,
-        tokenizer,
-        pointers,
-        lengths.ctypes.data_as(ctypes.POINTER(ctypes.c_size_t)),
-        second_pointers,
-        second_lengths,
-        len(texts),
-        ctypes.byref(options),
-        ctypes.byref(made),
-    )
+    reporter.call(library.nestling_tokenizer_encode_batch, *arguments, ctypes.byref(options), ctypes.byref(made))
     owner = own_encodings(made)
     content = _ffi.EncodingsContent()
     library.nestling_encodings_get_content(owner, ctypes.byref(content))
-    return _read(owner, content)
-
-
-def _read(owner: Handle, content: _ffi.EncodingsContent) -> Batch:
-    count = content.token_count
-
-    def column(name: str, kind: Any) -> npt.NDArray[Any]:
-        return _view(owner, getattr(content, name), count, kind)
-
-    def detail(name: str, kind: Any) -> Optional[npt.NDArray[Any]]:
-        return column(name, kind) if count == 0 or getattr(content, name) else None
-
-    columns = Columns(
-        column("ids", np.int32),
-        column("type_ids", np.int32),
-        column("special_mask", np.uint8),
-        detail("starts", np.uint64),
-        detail("ends", np.uint64),
-        detail("word_ids", np.int32),
-        detail("sequence_ids", np.int32),
-    )
-    parts = _view(owner, content.parts, content.text_count + 1, np.uintp)
-    offsets = _view(owner, content.offsets, content.encoding_count + 1, np.uintp)
-    if len(offsets) == 0:  # no texts
-        parts = offsets = np.zeros(1, np.uintp)
-    return Batch(columns, parts, offsets)
+    count = content.encoding_count
+    parts = content.parts[: content.text_count + 1] if count else [0]
+    offsets = _view(owner, content.offsets, count + 1, np.uintp) if count else np.zeros(1, np.uintp)
+    return Batch(_LibraryColumns(owner, content, places), parts, offsets)
 
 
 class Pad(NamedTuple):
@@ -182,14 +186,14 @@ def joined(columns: Columns, begin: int, end: int, before: int, after: int, pad:
     if before or after or names is not None:
         inner = [None] * (end - begin) if names is None else names[begin:end]
         names = [pad.token] * before + inner + [pad.token] * after
-    return Columns(
-        filled(columns.ids, pad.id),
-        filled(columns.type_ids, pad.type_id),
-        filled(columns.special_mask, 1),
-        maybe(columns.starts, 0),
-        maybe(columns.ends, 0),
-        maybe(columns.word_ids, -1),
-        maybe(columns.sequence_ids, -1),
-        attention,
-        names,
-    )
+    result = Columns()
+    result.ids = filled(columns.ids, pad.id)
+    result.type_ids = filled(columns.type_ids, pad.type_id)
+    result.special_mask = filled(columns.special_mask, 1)
+    result.starts = maybe(columns.starts, 0)
+    result.ends = maybe(columns.ends, 0)
+    result.word_ids = maybe(columns.word_ids, -1)
+    result.sequence_ids = maybe(columns.sequence_ids, -1)
+    result.attention = attention
+    result.names = names
+    return result

@@ -403,7 +403,7 @@ def encodings_of(batch: Batch, pairs: Optional[list[bool]], names: Callable[[lis
     """
     columns = batch.columns
     offsets = batch.offsets.tolist()
-    parts = batch.parts.tolist()
+    parts = batch.parts
     result = []
     for text in range(len(parts) - 1):
         sequences = 2 if pairs is not None and pairs[text] else 1

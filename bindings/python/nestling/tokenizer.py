@@ -24,7 +24,7 @@ from ._arrays import (
     ragged,
     texts_and_pairs,
 )
-from ._columns import Batch, Pad, encode_batch
+from ._columns import Pad, encode_batch
 from ._cutting import Padding, Truncation
 from ._handles import Handle, own_tokenizer, read_json, read_text
 from ._library import library
@@ -265,10 +265,7 @@ class Tokenizer:
         options = self._options(special, max_length, self._truncation)
         options.details = _ffi.DETAILS[details]
         options.overflowing = 0 if self._truncation is None else 1
-        batch = encode_batch(self._handle, texts, seconds, options)
-        if not places:
-            columns = batch.columns._replace(starts=None, ends=None, word_ids=None)
-            batch = Batch(columns, batch.parts, batch.offsets)
+        batch = encode_batch(self._handle, texts, seconds, options, places=places)
         pairs = None if seconds is None else [second is not None for second in seconds]
         result = encodings_of(batch, pairs, self._tokens)
         if self._padding is not None and result:
