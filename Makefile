@@ -169,7 +169,8 @@ fuzz: deps ## run the fuzz targets, FUZZ_SECONDS each (FUZZ_SEED=n: the same way
 
 .cache/parity/bin/python: Makefile
 	@$(PYTHON) -m venv .cache/parity
-	@.cache/parity/bin/python -m pip install --quiet --disable-pip-version-check numpy pytest hypothesis torch transformers sentence-transformers
+	@.cache/parity/bin/python -m pip install --quiet --disable-pip-version-check numpy pytest hypothesis torch transformers \
+	    sentence-transformers sentencepiece protobuf
 	@touch $@
 
 .PHONY: parity
@@ -219,6 +220,10 @@ compare: $(LIBRARY) $(PARITY_PYTHON) $(MINILM)/model.safetensors ## measure next
 	@$(PARITY_PYTHON) -c 'import onnxruntime' 2>/dev/null || \
 	    $(PARITY_PYTHON) -m pip install --quiet --disable-pip-version-check onnx onnxruntime
 	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python $(PARITY_PYTHON) benchmarks/compare.py --minilm $(MINILM)
+
+.PHONY: compare-tokenizers
+compare-tokenizers: $(LIBRARY) $(PARITY_PYTHON) ## measure the tokenizers next to the package tokenizers
+	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python $(PARITY_PYTHON) benchmarks/compare_tokenizers.py
 
 .PHONY: clean
 clean: ## remove what was built (keeps .cache and .venv)

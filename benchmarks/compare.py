@@ -311,12 +311,12 @@ def summarize(times, tokens):
 
 # MARK: - Reporting
 
-def machine(threads):
+def machine(threads, packages=("nestling", "onnxruntime", "torch", "transformers", "numpy")):
     """What the numbers depend on."""
     names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     flags = set(re.search(r"flags\s*: (.*)", Path("/proc/cpuinfo").read_text())[1].split())
     versions = {}
-    for package in ("nestling", "onnxruntime", "torch", "transformers", "numpy"):
+    for package in packages:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

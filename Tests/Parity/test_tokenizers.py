@@ -107,10 +107,10 @@ class Pair:
         if failure is not None:
             if not any(word in failure for word in PANICS):
                 with pytest.raises(nestling.Error):
-                    self.ours.encode(text, pair, special, max_length=most)
+                    self.ours.encode(text, pair, add_special_tokens=special, max_length=most)
                 self.count.add("failures")
             return
-        ours = self.ours.encode(text, pair, special, max_length=most)
+        ours = self.ours.encode(text, pair, add_special_tokens=special, max_length=most)
         for field in FIELDS:
             actual, wanted = getattr(ours, field), getattr(theirs, field)
             assert actual == wanted, f"{field} of {what}:\n{actual}\ninstead of\n{wanted}"
@@ -130,6 +130,17 @@ class Pair:
             assert actual == wanted, f"decoding {ids}, skip {skip}: {actual!r} instead of {wanted!r}"
             self.count.add("decoded lists")
 
+    def stream(self, ids, skip):
+        """Compares what comes out of streams after each id, up to where the reference gives up."""
+        theirs, ours = decoders.DecodeStream(skip_special_tokens=skip), nestling.DecodeStream(skip_special_tokens=skip)
+        for place, id in enumerate(ids):
+            wanted, failure = attempt(theirs.step, self.theirs, id)
+            if failure is not None:
+                return
+            actual = ours.step(self.ours, id)
+            assert actual == wanted, f"streaming {ids[:place + 1]}, skip {skip}: {actual!r} instead of {wanted!r}"
+        self.count.add("streams")
+
     def several(self, source, texts):
         """Compares `texts`: some with a pair, without special tokens, or cut."""
         for text in texts:
@@ -143,7 +154,13 @@ class Pair:
             self.text(text, pair, special, most)
         size = self.theirs.get_vocab_size() + 5
         for _ in range(len(texts) // 10):
-            self.ids([source.randrange(size) for _ in range(source.choice((0, 1, 2, 3, 5, 20)))])
+            ids = [source.randrange(size) for _ in range(source.choice((0, 1, 2, 3, 5, 20)))]
+            self.ids(ids)
+            self.stream(ids, source.random() < 0.5)
+        for text in source.sample(texts, len(texts) // 10):
+            theirs, failure = attempt(self.theirs.encode, text)
+            if failure is None:
+                self.stream(theirs.ids[:60], source.random() < 0.5)
 
 
 def texts_of(number, seed, fixed=0.1):
