@@ -216,10 +216,14 @@ bench: $(COMMAND) $(MINILM)/model.safetensors ## measure the real model
 	$(COMMAND) bench $(MINILM)
 
 .PHONY: compare
-compare: $(LIBRARY) $(PARITY_PYTHON) $(MINILM)/model.safetensors ## measure next to PyTorch and onnxruntime
-	@$(PARITY_PYTHON) -c 'import onnxruntime' 2>/dev/null || \
-	    $(PARITY_PYTHON) -m pip install --quiet --disable-pip-version-check onnx onnxruntime
-	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python $(PARITY_PYTHON) benchmarks/compare.py --minilm $(MINILM)
+compare: $(LIBRARY) $(PARITY_PYTHON) $(MINILM)/model.safetensors ## measure next to PyTorch, onnxruntime, OpenVINO and CTranslate2
+	@for package in onnx onnxruntime openvino nncf ctranslate2 matplotlib; do \
+	    $(PARITY_PYTHON) -c "import importlib.util as u, sys; sys.exit(u.find_spec('$$package') is None)" || \
+	        $(PARITY_PYTHON) -m pip install --quiet --disable-pip-version-check $$package || \
+	        echo "$$package cannot be installed: what needs it is left out" >&2; \
+	done
+	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python $(PARITY_PYTHON) benchmarks/compare.py --minilm $(MINILM) \
+	    --json build/compare.json --plot build/compare.png
 
 .PHONY: compare-tokenizers
 compare-tokenizers: $(LIBRARY) $(PARITY_PYTHON) ## measure the tokenizers next to the package tokenizers

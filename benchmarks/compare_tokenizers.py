@@ -35,7 +35,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "Tests" / "TokenizersTests" / "Generators"))
 
-import compare
+from comparison.process import resident_bytes
+from comparison.report import machine, print_machine
 
 VOCABULARY = 30_000
 ENGINES = ("nestling", "tokenizers")
@@ -279,12 +280,12 @@ def child_memory(engine, path, text):
     tokenizer = load(engine, path)
     tokenizer.encode("warm")
     gc.collect()
-    before = compare.resident_bytes()[0]
+    before = resident_bytes()[0]
     began = time.perf_counter()
     encoding = tokenizer.encode(text)
     seconds = time.perf_counter() - began
     count = len(encoding)
-    now, most = compare.resident_bytes()
+    now, most = resident_bytes()
     return {"most": most - before, "held": now - before, "tokens": count, "seconds": seconds}
 
 
@@ -362,10 +363,10 @@ def main():
              if any(part.lower() in name.lower() for part in arguments.only.split(","))}
     lines = [line for line in text.split("\n") if line]
     size = len(text.encode())
-    report = {"machine": compare.machine(1, ("nestling", "tokenizers", "numpy")),
+    report = {"machine": machine(1, ("nestling", "tokenizers", "numpy")),
               "text": {"bytes": size, "lines": len(lines), "kinds": kinds, "vocabulary": VOCABULARY},
               "one_thread": {}, "threads": {}, "memory": {}}
-    compare.print_machine(report["machine"])
+    print_machine(report["machine"])
     print(f"Text: {size / 1e6:.1f} MB in {len(lines):,} lines: "
           + ", ".join(f"{kind} {amount / 1e6:.1f} MB" for kind, amount in kinds.items()))
     for name, path in paths.items():

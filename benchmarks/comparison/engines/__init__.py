@@ -1,0 +1,81 @@
+"""One module per engine. Each has
+
+    PACKAGES                                   modules imported before the clock of loading starts
+    variants(dtype) -> {name: settings}        the settings worth trying; empty: the engine has no such precision
+    prepare(model, dtype)                      writes what loading needs into model.converted, if it is not there
+    load(model, dtype, threads, settings) -> run(rows, pooled) -> float32 [b, n, hidden], or [b, hidden] if pooled
+
+The settings "environment" are set before the process starts. With "workers", batches run side by side, one thread each;
+with "static", the model is compiled for each shape.
+"""
+
+import concurrent.futures
+import importlib
+import shutil
+
+import numpy as np
+
+from ..inputs import padded_batches
+
+NAMES = ("nestling", "onnxruntime", "openvino", "pytorch", "ctranslate2")
+
+
+def module(name):
+    return importlib.import_module("." + name, __name__)
+
+
+def suits(settings, pooled):
+    """Whether settings are meant for a case: static shapes not for mixed lengths, a batch per thread only for several."""
+    return not settings.get("static") if pooled else not settings.get("workers")
+
+
+def once(folder, write):
+    """Calls write(an empty folder), which gets its name when it is complete; nothing if it is there."""
+    if not folder.exists():
+        unfinished = folder.with_name(folder.name + ".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        write(unfinished)
+        unfinished.rename(folder)
+
+
+def with_workers(variants):
+    """The variants, and each of them once more with a batch per thread."""
+    return variants | {f"{name}, a batch per thread": {**settings, "workers": True} for name, settings in variants.items()}
+
+
+def means(states, mask):
+    """Mean of the states [b, n, hidden] where mask [b, n] is 1: [b, hidden]."""
+    weights = mask.astype(np.float32)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.matmul(weights[:, None, :], states)[:, 0, :]
+
+
+def padded_runner(forward, threads, settings):
+    """The `run` of an engine that needs padding. forward: (ids, mask or None) int64 [b, n] -> states float32 NumPy array.
+
+    A mask of None says that there is no padding.
+    """
+    workers = concurrent.futures.ThreadPoolExecutor(threads) if settings.get("workers") else None
+
+    def run_batch(batch):
+        chosen, ids, mask = batch
+        return chosen, means(forward(ids, mask), mask)
+
+    def run(rows, pooled):
+        if not pooled:
+            return forward(np.array(rows, np.int64), None)
+        batches = padded_batches(rows)
+        vectors = None
+        for chosen, found in (workers.map(run_batch, batches) if workers else map(run_batch, batches)):
+            if vectors is None:
+                vectors = np.empty((len(rows), found.shape[1]), np.float32)
+            vectors[chosen] = found
+        return vectors
+
+    return run
+
+
+def engine_threads(threads, settings):
+    """How many threads one call may use."""
+    return 1 if settings.get("workers") else threads
