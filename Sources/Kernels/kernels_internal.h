@@ -123,6 +123,10 @@ typedef struct {
                         float *sine);
     void (*rope_rotate)(float *head, size_t half, const float *cosine, const float *sine, int interleaved);
 
+    /* output = softmax(scale input), or its logarithm */
+    void (*softmax_row_in_two_passes)(const float *input, size_t count, float scale, int logarithm, float *output);
+    void (*softmax_row_in_three_passes)(const float *input, size_t count, float scale, int logarithm, float *output);
+
     const nk_attention_kernels *attention_f32, *attention_bf16;
 } nk_kernels;
 

@@ -8,12 +8,16 @@ static float activated(float x, nk_activation activation) {
     switch (activation) {
     case NK_IDENTITY: return x;
     case NK_RELU: return x < 0 ? 0 : x;
+    case NK_ROUGH_GELU:
     case NK_GELU: return 0.5f * x * (1 + erff(x * 0.707106781f));
+    case NK_ROUGH_GELU_TANH:
     case NK_GELU_TANH: return x / (1 + expf(-2 * 0.7978845608f * (x + 0.044715f * x * x * x)));
+    case NK_ROUGH_SILU:
     case NK_SILU: return x / (1 + expf(-x));
     case NK_TANH: return tanhf(x);
     case NK_SIGMOID: return 1 / (1 + expf(-x));
     case NK_RELU_SQUARED: return x < 0 ? 0 : x * x;
+    case NK_ROUGH_QUICK_GELU:
     case NK_QUICK_GELU: return x / (1 + expf(-1.702f * x));
     }
     return x;
@@ -115,6 +119,18 @@ static void transpose_panel(NK_TRANSPOSE_PANEL_PARAMETERS) {
             panel[i * NK_PANEL + lane] = lane < lanes ? rows[lane * stride + i] : 0;
 }
 
+/* In double precision; portable has one algorithm. */
+static void softmax_row(const float *input, size_t count, float scale, int logarithm, float *output) {
+    float most = -INFINITY;
+    for (size_t i = 0; i < count; i++) most = fmaxf(most, input[i] * scale);
+    double total = 0;
+    for (size_t i = 0; i < count; i++) total += exp((double)(input[i] * scale) - (double)most);
+    for (size_t i = 0; i < count; i++) {
+        const double x = (double)(input[i] * scale) - (double)most;
+        output[i] = (float)(logarithm ? x - log(total) : exp(x) / total);
+    }
+}
+
 static void scale_row(const float *input, size_t count, float factor, int accumulate, float *output) {
     for (size_t i = 0; i < count; i++) output[i] = accumulate ? output[i] + factor * input[i] : factor * input[i];
 }
@@ -156,6 +172,8 @@ const nk_kernels nk_kernels_portable = {
     .sum_of_squares = sum_of_squares,
     .rope_angles = rope_angles,
     .rope_rotate = rope_rotate,
+    .softmax_row_in_two_passes = softmax_row,
+    .softmax_row_in_three_passes = softmax_row,
     .attention_f32 = &nk_attention_f32_portable,
     .attention_bf16 = &nk_attention_bf16_portable,
 };

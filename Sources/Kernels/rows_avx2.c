@@ -9,6 +9,7 @@
 
 #include "rope_body.h"
 #include "rows_body.h"
+#include "softmax_row_body.h"
 #include "transpose_body.h"
 #pragma clang attribute pop
 
@@ -26,6 +27,8 @@ const nk_kernels nk_kernels_avx2 = {
     .sum_of_squares = sum_of_squares,
     .rope_angles = rope_angles,
     .rope_rotate = rope_rotate,
+    .softmax_row_in_two_passes = softmax_row_in_two_passes,
+    .softmax_row_in_three_passes = softmax_row_in_three_passes,
     .attention_f32 = &nk_attention_f32_avx2,
     .attention_bf16 = &nk_attention_bf16_avx2,
 };

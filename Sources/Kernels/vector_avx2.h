@@ -42,6 +42,9 @@ VECTOR_INLINE vec v_scale_by_normal_power(vec a, vec n) {
     const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
 }
+/* Relative error at most 2^-14: the instruction's estimate (1.5 * 2^-12) differs between makers, and a step of Newton's
+ * would turn infinity into NaN. */
+VECTOR_INLINE vec v_rough_reciprocal(vec a) { return _mm256_div_ps(_mm256_set1_ps(1.0f), a); }
 VECTOR_INLINE vec v_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 VECTOR_INLINE vec v_copysign(vec magnitude, vec sign) {
     const vec bit = _mm256_set1_ps(-0.0f);

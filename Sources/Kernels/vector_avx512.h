@@ -30,6 +30,8 @@ VECTOR_INLINE vec v_scale_by_power(vec a, vec n) { return _mm512_scalef_ps(a, n)
 /* a 2^n for whole n in v_least_exponent...127; 0 (or a tiny remainder) below -126. NaN in a stays. */
 static const float v_least_exponent = -160;
 VECTOR_INLINE vec v_scale_by_normal_power(vec a, vec n) { return _mm512_scalef_ps(a, n); }
+/* Relative error at most 2^-14. */
+VECTOR_INLINE vec v_rough_reciprocal(vec a) { return _mm512_rcp14_ps(a); }
 VECTOR_INLINE vec v_abs(vec a) { return _mm512_abs_ps(a); }
 VECTOR_INLINE vec v_copysign(vec magnitude, vec sign) {
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_set1_epi32((int)0x80000000), _mm512_castps_si512(sign),

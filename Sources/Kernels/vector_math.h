@@ -57,7 +57,8 @@ VECTOR_INLINE vec v_exp2_of_rounded_weight(vec x) {
 }
 
 /* GELU = max(x, 0) - |x| Phi(-|x|), with log2 Phi(-t) as a polynomial (minimax under the weight Phi(-t): 1.3e-8), which
- * falls steadily, so the tail ends in 0. Absolute error within 1e-7 max(1, |x|); unlike 1 + erf it cancels nowhere. */
+ * falls steadily, so the tail ends in 0. Absolute error within 1e-7 max(1, |x|), 10 ulp for x > -2; unlike 1 + erf it
+ * cancels nowhere. */
 VECTOR_INLINE vec v_gelu(vec x) {
     const vec t = v_min(v_set(20.0f), v_abs(x));
     vec p = v_set(-1.0507617389521329e-06f);
@@ -69,7 +70,27 @@ VECTOR_INLINE vec v_gelu(vec x) {
     p = v_fma(p, t, v_set(-0.45913857221603394f));
     p = v_fma(p, t, v_set(-1.151113748550415f));
     p = v_fma(p, t, v_set(-1.0f));
-    return v_fnma(t, v_exp2(p), v_max(v_set(0.0f), x));
+    return v_fnma(t, v_exp2_of_weight(p), v_max(v_set(0.0f), x));
+}
+
+/* ---- rough activations, for what is rounded to bf16 or coarser (2^-9) anyway: relative error at most 2^-12 ---- */
+
+/* Where |x| < 3.5; beyond, where the result is x or next to nothing, the error is less than 2^-12 of 4e-4. */
+VECTOR_INLINE vec v_rough_gelu(vec x) {
+    const vec t = v_min(v_set(20.0f), v_abs(x));
+    vec p = v_set(-0x1.8a1c36p-12f);
+    p = v_fma(p, t, v_set(0x1.9f61d4p-8f));
+    p = v_fma(p, t, v_set(-0x1.98869ep-5f));
+    p = v_fma(p, t, v_set(-0x1.d91d3ap-2f));
+    p = v_fma(p, t, v_set(-0x1.266cfcp+0f));
+    p = v_fma(p, t, v_set(-0x1.0003b8p+0f));
+    return v_fnma(t, v_exp2_of_rounded_weight(p), v_max(v_set(0.0f), x));
+}
+
+/* x / (1 + 2^y); 2^128.4 is infinity. */
+VECTOR_INLINE vec v_rough_gate(vec x, vec y) {
+    const vec power = v_exp2_of_rounded_weight(v_min(v_set(128.4f), y));
+    return v_mul(x, v_rough_reciprocal(v_add(v_set(1.0f), power)));
 }
 
 /* Within 2 ulp: near 0 Cephes' odd polynomial, elsewhere 1 - 2 / (exp(2 |x|) + 1). */
@@ -109,6 +130,13 @@ VECTOR_INLINE vec v_activation(vec x, const nk_activation activation) {
         return v_mul(positive, positive);
     }
     case NK_QUICK_GELU: return v_sigmoid_of(x, v_mul(x, v_set(1.702f)));
+    case NK_ROUGH_GELU: return v_rough_gelu(x);
+    case NK_ROUGH_GELU_TANH: {
+        const float factor = -2 * 0.7978845608f * 1.44269504f;
+        return v_rough_gate(x, v_mul(x, v_fma(v_mul(x, x), v_set(factor * 0.044715f), v_set(factor))));
+    }
+    case NK_ROUGH_SILU: return v_rough_gate(x, v_mul(x, v_set(-1.44269504f)));
+    case NK_ROUGH_QUICK_GELU: return v_rough_gate(x, v_mul(x, v_set(-1.702f * 1.44269504f)));
     }
     return x;
 }
@@ -125,6 +153,10 @@ VECTOR_INLINE vec v_activation(vec x, const nk_activation activation) {
     case NK_SIGMOID: { enum { activation = NK_SIGMOID }; statement; break; }                                         \
     case NK_RELU_SQUARED: { enum { activation = NK_RELU_SQUARED }; statement; break; }                               \
     case NK_QUICK_GELU: { enum { activation = NK_QUICK_GELU }; statement; break; }                                   \
+    case NK_ROUGH_GELU: { enum { activation = NK_ROUGH_GELU }; statement; break; }                                   \
+    case NK_ROUGH_GELU_TANH: { enum { activation = NK_ROUGH_GELU_TANH }; statement; break; }                         \
+    case NK_ROUGH_SILU: { enum { activation = NK_ROUGH_SILU }; statement; break; }                                   \
+    case NK_ROUGH_QUICK_GELU: { enum { activation = NK_ROUGH_QUICK_GELU }; statement; break; }                       \
     }
 
 /* Runs statements for each vector of [0, count): `whole` is a constant, `mask` matters where it is 0 (the last

@@ -76,6 +76,46 @@ extension KernelTests {
             }
         }
 
+        /// Every 4099th float32. The limits are those that the kernels' comments state.
+        @Test func errorsInUnitsOfTheLastPlace() {
+            let values = stride(from: UInt32(0), to: .max - 4099, by: 4099).map(Float.init(bitPattern:)).filter {
+                abs($0) < 120
+            }
+            for (activation, limit, least) in [
+                (NK_TANH, 2.5, -120.0), (NK_SIGMOID, 2.5, -86), (NK_SILU, 2.5, -3), (NK_GELU, 13, -2),
+                (NK_GELU_TANH, 6.5, -2), (NK_QUICK_GELU, 3.5, -2),
+            ] {
+                let expected = values.map { reference(activation, Double($0)) }
+                forEachInstructionSet { isa in
+                    var worst = 0.0
+                    for (index, y) in run(activation, values).enumerated()
+                    where Double(values[index]) > least && abs(expected[index]) > 1.2e-38 {
+                        worst = max(worst, ulps(y, expected[index]))
+                    }
+                    #expect(worst <= limit, "\(isa) \(activation): \(worst) ulp")
+                }
+            }
+        }
+
+        /// 2^-12 of the result, or of 4e-4 where that is more.
+        @Test func roughErrors() {
+            for (rough, exact) in [
+                (NK_ROUGH_GELU, NK_GELU), (NK_ROUGH_GELU_TANH, NK_GELU_TANH), (NK_ROUGH_SILU, NK_SILU),
+                (NK_ROUGH_QUICK_GELU, NK_QUICK_GELU),
+            ] {
+                let expected = Self.inputs.map { reference(exact, Double($0)) }
+                forEachInstructionSet { isa in
+                    var worst = 0.0
+                    for (y, expected) in zip(run(rough, Self.inputs), expected) {
+                        worst = max(worst, abs(Double(y) - expected) / max(4e-4, abs(expected)))
+                    }
+                    #expect(worst <= 0x1p-12, "\(isa) \(rough): \(worst)")
+                    #expect(run(rough, [.nan])[0].isNaN && run(rough, [.infinity])[0] == .infinity)
+                    #expect(run(rough, [0])[0] == 0 && run(rough, [-1e30])[0] == 0, "\(isa) \(rough)")
+                }
+            }
+        }
+
         @Test func specialNumbers() {
             forEachInstructionSet { isa in
                 for activation in allActivations {
