@@ -1,6 +1,6 @@
 /* gemm_i4_body.h: products in int4, for any vector width. Bytes with two indices become vectors of codes, which are
  * multiplied as int8 is; the exact sum of each group of 32 inputs, times the scales of its group, is added to sums in
- * float32, group by group. Those sums are in memory, so that the registers hold the whole numbers of many rows.
+ * float32, group by group.
  *
  * Few rows look up the codes of each panel as they go. For more, some groups at a time are looked up once into a buffer that
  * stays in the first-level cache, laid out like int8, for all rows.
@@ -9,68 +9,57 @@
 #include "codec_i4_body.h"
 #include "quantized_row_body.h"
 
-#define NK_TILE_ROWS (NK_VECTOR_BYTES == 64 ? 14 : 6)
 enum {
-    most_tile_rows = NK_TILE_ROWS,
-    most_rows = 12 * 14, /* of one call */
+    /* With AVX-512 whole numbers and sums of 7 rows x 32 outputs fill 28 of the 32 registers. With AVX2 the whole numbers
+     * of 6 rows x 16 outputs fill 12 of 16, and the sums are in memory between groups. (More rows and sums in memory with
+     * AVX-512 were a quarter slower: the stores of so many sums at the end of each group come too fast.) */
+    most_tile_rows = NK_VECTOR_BYTES == 64 ? 7 : 6,
+    most_rows = 16 * 7, /* of one call */
     most_direct_rows = 3,
-    most_strips = 4,
     strip_width = 2 * VW,
-    strips_per_panel = NK_PANEL / strip_width,
     group_steps = nk_i4_group / 4,
     group_words = nk_i4_start_words + group_steps * tile_parts, /* of a row */
-    buffer_groups = 12,
+    buffer_groups = 8,
     prefetch_bytes = 10 * nk_i4_group_bytes,
 };
 
-/* sums[r] += scales * whole numbers */
-VECTOR_INLINE void add_group(float *sums, vec scales, veci whole) {
-    v_store(sums, v_fma(vi_to_float(whole), scales, v_load(sums)));
-}
-
 /* ---- few rows ---- */
 
-/* Here a strip is the two halves of the same bytes: VW outputs at an offset, and VW at 16 + that offset. */
-VECTOR_INLINE void direct(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
+/* One panel at a time: memory is read fastest in order. A strip is the two halves of the same bytes: VW outputs, and those
+ * 16 further on. */
+VECTOR_INLINE void direct(const int rows, const nk_tile *t, size_t panel) {
+    enum { strips = 16 / VW };
     const size_t groups = nk_ceiling(t->inputs, nk_i4_group);
-    const char *scales[most_strips], *bytes[most_strips];
-    float *sums[most_strips];
-    veci codes[most_strips];
+    const char *source = t->panels + panel * t->panel_bytes;
+    const veci codes = vi_table(source);
+    float *sums = t->sums + panel * NK_PANEL;
     const nk_word *words[most_direct_rows];
 #pragma clang loop unroll(full)
-    for (int s = 0; s < strips; s++) {
-        const size_t index = first_strip + (size_t)s, panel = index / strips_per_panel;
-        const size_t offset = index % strips_per_panel * VW;
-        const char *start = t->panels + panel * t->panel_bytes;
-        codes[s] = vi_table(start);
-        scales[s] = start + nk_i4_header + 2 * offset;
-        bytes[s] = start + nk_i4_header + nk_i4_scales + 4 * offset;
-        sums[s] = t->sums + panel * NK_PANEL + offset;
-    }
-#pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) words[r] = t->rows + (size_t)r * t->row_stride + nk_i4_row_header;
-    for (size_t group = 0; group < groups; group++) {
-        veci whole[most_direct_rows][most_strips][2];
+    source += nk_i4_header;
+    for (size_t group = 0; group < groups; group++, source += nk_i4_group_bytes) {
+        veci whole[most_direct_rows][strips][2];
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
             for (int s = 0; s < strips; s++)
                 whole[r][s][0] = whole[r][s][1] = vi_set((int32_t)words[r][group * group_words]);
         for (size_t i = 0; i < group_steps; i++) {
-            veci low[most_strips], high[most_strips];
+            const char *bytes = source + nk_i4_scales + i * 64;
+            veci low[strips], high[strips];
+            __builtin_prefetch(bytes + prefetch_bytes, 0, 3);
 #pragma clang loop unroll(full)
             for (int s = 0; s < strips; s++) {
-                const char *source = bytes[s] + group * nk_i4_group_bytes + i * 64;
-                const veci pairs = vi_load((const int32_t *)source);
-                low[s] = vi_lookup(codes[s], vi_low_halves(pairs));
-                high[s] = vi_lookup(codes[s], vi_high_halves(pairs));
-                __builtin_prefetch(source + prefetch_bytes, 0, 3);
+                const veci pairs = vi_load((const int32_t *)(bytes + 4 * VW * s));
+                low[s] = vi_lookup(codes, vi_low_halves(pairs));
+                high[s] = vi_lookup(codes, vi_high_halves(pairs));
             }
 #pragma clang loop unroll(full)
             for (int p = 0; p < tile_parts; p++)
 #pragma clang loop unroll(full)
                 for (int r = 0; r < rows; r++) {
-                    const veci x = vi_set((int32_t)words[r][group * group_words + nk_i4_start_words + i * tile_parts + (size_t)p]);
+                    const veci x =
+                        vi_set((int32_t)words[r][group * group_words + nk_i4_start_words + i * tile_parts + (size_t)p]);
 #pragma clang loop unroll(full)
                     for (int s = 0; s < strips; s++) {
                         whole[r][s][0] = tile_multiply(tile_part(p, low[s]), x, whole[r][s][0]);
@@ -78,40 +67,26 @@ VECTOR_INLINE void direct(const int rows, const int strips, const nk_tile *t, si
                     }
                 }
         }
+        __builtin_prefetch(source + prefetch_bytes, 0, 3);
 #pragma clang loop unroll(full)
         for (int s = 0; s < strips; s++) {
-            const char *source = scales[s] + group * nk_i4_group_bytes;
-            const vec scale0 = v_from_bf16(source), scale1 = v_from_bf16(source + 32);
-            __builtin_prefetch(source + prefetch_bytes, 0, 3);
+            const vec scale0 = v_from_bf16(source + 2 * VW * s), scale1 = v_from_bf16(source + 32 + 2 * VW * s);
 #pragma clang loop unroll(full)
             for (int r = 0; r < rows; r++) {
-                add_group(sums[s] + (size_t)r * t->sums_stride, scale0, whole[r][s][0]);
-                add_group(sums[s] + (size_t)r * t->sums_stride + 16, scale1, whole[r][s][1]);
+                float *sum = sums + (size_t)r * t->sums_stride + VW * s;
+                v_store(sum, v_fma(vi_to_float(whole[r][s][0]), scale0, v_load(sum)));
+                v_store(sum + 16, v_fma(vi_to_float(whole[r][s][1]), scale1, v_load(sum + 16)));
             }
         }
     }
 }
 
-#define DEFINE_DIRECT(rows, strips)                                                                                  \
-    static __attribute__((noinline)) void direct_##rows##x##strips(const nk_tile *t, size_t first_strip) {           \
-        direct(rows, strips, t, first_strip);                                                                        \
-    }
-DEFINE_DIRECT(1, 1) DEFINE_DIRECT(1, 4) DEFINE_DIRECT(2, 1) DEFINE_DIRECT(3, 1)
-#if NK_VECTOR_BYTES == 64
-DEFINE_DIRECT(2, 2) DEFINE_DIRECT(3, 2)
-#endif
-
 static void multiply_few_rows(const nk_tile *t) {
-    const size_t strips = t->panel_count * strips_per_panel;
-    size_t strip = 0;
-    if (t->row_count == 1)
-        for (; strip + 4 <= strips; strip += 4) direct_1x4(t, strip);
-#if NK_VECTOR_BYTES == 64
-    if (t->row_count > 1)
-        for (; strip + 2 <= strips; strip += 2) (t->row_count == 2 ? direct_2x2 : direct_3x2)(t, strip);
-#endif
-    for (; strip < strips; strip++)
-        (t->row_count == 1 ? direct_1x1 : t->row_count == 2 ? direct_2x1 : direct_3x1)(t, strip);
+    for (size_t panel = 0; panel < t->panel_count; panel++) {
+        if (t->row_count == 1) direct(1, t, panel);
+        if (t->row_count == 2) direct(2, t, panel);
+        if (t->row_count == 3) direct(3, t, panel);
+    }
 }
 
 /* ---- many rows ---- */
@@ -149,6 +124,12 @@ VECTOR_INLINE void tile(const int rows, const nk_word *row, size_t row_stride, s
     const nk_word *words[row_groups];
 #pragma clang loop unroll(full)
     for (int g = 0; g < row_groups; g++) words[g] = row + (3 * g < rows ? (size_t)(3 * g) * row_stride : 0);
+    vec totals[most_tile_rows][2];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+        totals[r][0] = v_load(sums + r * NK_PANEL);
+        totals[r][1] = v_load(sums + r * NK_PANEL + VW);
+    }
     for (const nk_i4_looked_up *end = group + groups; group < end; group++) {
         veci whole[most_tile_rows][2];
 #pragma clang loop unroll(full)
@@ -173,11 +154,16 @@ VECTOR_INLINE void tile(const int rows, const nk_word *row, size_t row_stride, s
         const vec scale0 = v_load(group->scales + lane), scale1 = v_load(group->scales + lane + VW);
 #pragma clang loop unroll(full)
         for (int r = 0; r < rows; r++) {
-            add_group(sums + r * NK_PANEL, scale0, whole[r][0]);
-            add_group(sums + r * NK_PANEL + VW, scale1, whole[r][1]);
+            totals[r][0] = v_fma(vi_to_float(whole[r][0]), scale0, totals[r][0]);
+            totals[r][1] = v_fma(vi_to_float(whole[r][1]), scale1, totals[r][1]);
         }
 #pragma clang loop unroll(full)
         for (int g = 0; g < row_groups; g++) words[g] += group_words;
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+        v_store(sums + r * NK_PANEL, totals[r][0]);
+        v_store(sums + r * NK_PANEL + VW, totals[r][1]);
     }
 }
 
@@ -189,17 +175,9 @@ typedef void (*tile_function)(const nk_word *row, size_t row_stride, size_t grou
         for (int lane = 0; lane < NK_PANEL; lane += strip_width)                                                     \
             tile(rows, row, row_stride, groups, lane, group, sums + lane);                                           \
     }
-DEFINE_TILE(2) DEFINE_TILE(3) DEFINE_TILE(4) DEFINE_TILE(5) DEFINE_TILE(6)
-#if NK_VECTOR_BYTES == 64
-DEFINE_TILE(7) DEFINE_TILE(8) DEFINE_TILE(9) DEFINE_TILE(10) DEFINE_TILE(11) DEFINE_TILE(12) DEFINE_TILE(13)
-DEFINE_TILE(14)
-#endif
-static const tile_function tiles[most_tile_rows + 1] = {
-    NULL,   NULL,   tile_2, tile_3, tile_4,  tile_5,  tile_6,
-#if NK_VECTOR_BYTES == 64
-    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
-#endif
-};
+/* Rows are split evenly, so that AVX-512 meets no fewer than four at a time, and AVX2 no fewer than three. */
+DEFINE_TILE(3) DEFINE_TILE(4) DEFINE_TILE(5) DEFINE_TILE(6) DEFINE_TILE(7)
+static const tile_function tiles[8] = {NULL, NULL, NULL, tile_3, tile_4, tile_5, tile_6, tile_7};
 
 /* One panel: sums are 32 apart. */
 static void multiply_many_rows(const nk_tile *t) {

@@ -12,7 +12,7 @@
 enum { tile_parts = 2 };
 
 VECTOR_INLINE veci tile_part(const int p, veci words) { return p == 0 ? vi_even_bytes(words) : vi_odd_bytes(words); }
-VECTOR_INLINE veci tile_multiply(veci words, veci x, veci sums) { return vi_add(sums, vi_multiply_pairs(words, x)); }
+VECTOR_INLINE veci tile_multiply(veci words, veci x, veci sums) { return vi_multiply_pairs_add(words, x, sums); }
 
 #include "gemm_i8_body.h"
 #pragma clang attribute pop

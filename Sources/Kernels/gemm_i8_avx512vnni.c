@@ -14,6 +14,7 @@ enum { tile_parts = 1 };
 VECTOR_INLINE veci tile_part(const int p, veci words) { return words; }
 VECTOR_INLINE veci tile_multiply(veci words, veci x, veci sums) { return _mm512_dpbusd_epi32(sums, words, x); }
 
+#define NK_ONE_ROW_STRIPS 1 /* memory is read fastest in order, and VPDPBUSD is quick enough for it */
 #include "gemm_i8_body.h"
 #pragma clang attribute pop
 

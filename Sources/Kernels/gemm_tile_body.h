@@ -20,8 +20,7 @@
 
 enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, most_strips = 4, prefetch_distance = 64 };
 /* With AVX-512 up to 14 rows x 32 outputs in 28 of the 32 registers, with AVX2 up to 6 rows x 16 outputs in 12 of 16. */
-#define NK_TILE_ROWS (NK_VECTOR_BYTES == 64 ? 14 : 6)
-enum { most_tile_rows = NK_TILE_ROWS };
+enum { most_tile_rows = VW == 16 ? 14 : 6 };
 
 VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
     /* Of constant size: an array of variable size in a loop would live in memory. */

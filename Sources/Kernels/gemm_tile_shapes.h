@@ -1,5 +1,5 @@
 /* gemm_tile_shapes.h: instances of `tile` for every number of rows, and the choice among them. Few rows take several
- * strips at once: about eight chains of sums hide the latency of the instructions, and as many streams that of memory. */
+ * strips at once, because about eight chains of sums hide the latency of multiply-adds. */
 
 typedef void (*tile_function)(const nk_tile *t, size_t first_strip);
 
@@ -10,24 +10,21 @@ typedef void (*tile_function)(const nk_tile *t, size_t first_strip);
 
 #if NK_VECTOR_BYTES == 64
 
+#ifndef NK_ONE_ROW_STRIPS
+#define NK_ONE_ROW_STRIPS 4
+#endif
+
 DEFINE_TILE(1, 1) DEFINE_TILE(1, 4)
 DEFINE_TILE(2, 1) DEFINE_TILE(2, 2)
 DEFINE_TILE(3, 1) DEFINE_TILE(3, 2)
 DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1) DEFINE_TILE(7, 1) DEFINE_TILE(8, 1) DEFINE_TILE(9, 1)
-DEFINE_TILE(10, 1) DEFINE_TILE(11, 1) DEFINE_TILE(12, 1)
-#if NK_TILE_ROWS == 14
-DEFINE_TILE(13, 1) DEFINE_TILE(14, 1)
-#endif
+DEFINE_TILE(10, 1) DEFINE_TILE(11, 1) DEFINE_TILE(12, 1) DEFINE_TILE(13, 1) DEFINE_TILE(14, 1)
 
-static const tile_function narrow[most_tile_rows + 1] = {
-    NULL,     tile_1x1, tile_2x1, tile_3x1,  tile_4x1,  tile_5x1,  tile_6x1,
-    tile_7x1, tile_8x1, tile_9x1, tile_10x1, tile_11x1, tile_12x1,
-#if NK_TILE_ROWS == 14
-    tile_13x1, tile_14x1,
-#endif
-};
-static const tile_function wide[4] = {NULL, tile_1x4, tile_2x2, tile_3x2};
-static const size_t wide_strips[4] = {0, 4, 2, 2};
+static const tile_function narrow[15] = {NULL,     tile_1x1,  tile_2x1,  tile_3x1,  tile_4x1,
+                                         tile_5x1, tile_6x1,  tile_7x1,  tile_8x1,  tile_9x1,
+                                         tile_10x1, tile_11x1, tile_12x1, tile_13x1, tile_14x1};
+static const tile_function wide[4] = {NULL, NK_ONE_ROW_STRIPS == 1 ? tile_1x1 : tile_1x4, tile_2x2, tile_3x2};
+static const size_t wide_strips[4] = {0, NK_ONE_ROW_STRIPS, 2, 2};
 
 static void multiply_tile(const nk_tile *t) {
     const size_t strips = t->panel_count * strips_per_panel, rows = t->row_count;
@@ -43,9 +40,8 @@ DEFINE_TILE(1, 2) DEFINE_TILE(1, 4)
 DEFINE_TILE(2, 2)
 DEFINE_TILE(3, 1) DEFINE_TILE(4, 1) DEFINE_TILE(5, 1) DEFINE_TILE(6, 1)
 
-static const tile_function functions[most_tile_rows + 1] = {NULL,     tile_1x2, tile_2x2, tile_3x1,
-                                                            tile_4x1, tile_5x1, tile_6x1};
-static const size_t strips_at_once[most_tile_rows + 1] = {0, 2, 2, 1, 1, 1, 1};
+static const tile_function functions[7] = {NULL, tile_1x2, tile_2x2, tile_3x1, tile_4x1, tile_5x1, tile_6x1};
+static const size_t strips_at_once[7] = {0, 2, 2, 1, 1, 1, 1};
 
 static void multiply_tile(const nk_tile *t) {
     const size_t strips = t->panel_count * strips_per_panel;

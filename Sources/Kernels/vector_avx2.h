@@ -95,8 +95,13 @@ VECTOR_INLINE void vi_store_bytes(int8_t *p, veci a) {
     const __m128i x = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(x, x));
 }
-/* Sums of the products of two signed numbers of 16 bits each. */
-VECTOR_INLINE veci vi_multiply_pairs(veci a, veci b) { return _mm256_madd_epi16(a, b); }
+/* sums + the products of two signed numbers of 16 bits each. The compiler must not add products up first: it would run out of
+ * registers for them. */
+VECTOR_INLINE veci vi_multiply_pairs_add(veci a, veci b, veci sums) {
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+    __asm__("" : "+x"(sums));
+    return sums;
+}
 /* Of four unsigned bytes, the even and the odd ones as numbers of 16 bits. */
 VECTOR_INLINE veci vi_even_bytes(veci a) { return _mm256_and_si256(a, _mm256_set1_epi32(0x00ff00ff)); }
 VECTOR_INLINE veci vi_odd_bytes(veci a) { return _mm256_srli_epi16(a, 8); }

@@ -61,8 +61,13 @@ VECTOR_INLINE veci vi_from_bits(vec a) { return _mm512_castps_si512(a); }
 VECTOR_INLINE veci vi_rounded(vec a) { return _mm512_cvtps_epi32(a); }
 /* The lanes, which a byte can hold, as bytes. */
 VECTOR_INLINE void vi_store_bytes(int8_t *p, veci a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a)); }
-/* Sums of the products of two signed numbers of 16 bits each. */
-VECTOR_INLINE veci vi_multiply_pairs(veci a, veci b) { return _mm512_madd_epi16(a, b); }
+/* sums + the products of two signed numbers of 16 bits each. The compiler must not add products up first: it would run out of
+ * registers for them. */
+VECTOR_INLINE veci vi_multiply_pairs_add(veci a, veci b, veci sums) {
+    sums = _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
+    __asm__("" : "+v"(sums));
+    return sums;
+}
 /* Of four unsigned bytes, the even and the odd ones as numbers of 16 bits. */
 VECTOR_INLINE veci vi_even_bytes(veci a) { return _mm512_and_si512(a, _mm512_set1_epi32(0x00ff00ff)); }
 VECTOR_INLINE veci vi_odd_bytes(veci a) { return _mm512_srli_epi16(a, 8); }
