@@ -45,7 +45,7 @@ VECTOR_INLINE vec v_exp2_of_weight(vec x) {
     return v_scale_by_normal_power(p, n);
 }
 
-/* Relative error 7.5e-5 = 2^-13.7, a 26th of what rounding to bf16 may add (2^-9). For weights that are rounded to it. */
+/* Relative error 7.5e-5 = 2^-13.7, a 52nd of what rounding to bf16 may add (2^-8). For weights that are rounded to it. */
 VECTOR_INLINE vec v_exp2_of_rounded_weight(vec x) {
     x = v_max(v_set(v_least_exponent), x);
     const vec n = v_round(x), r = v_sub(x, n);
@@ -73,7 +73,7 @@ VECTOR_INLINE vec v_gelu(vec x) {
     return v_fnma(t, v_exp2_of_weight(p), v_max(v_set(0.0f), x));
 }
 
-/* ---- rough activations, for what is rounded to bf16 or coarser (2^-9) anyway: relative error at most 2^-12 ---- */
+/* ---- rough activations, for what is rounded to bf16 or coarser (2^-8) anyway: relative error at most 2^-12 ---- */
 
 /* Where |x| < 3.5; beyond, where the result is x or next to nothing, the error is less than 2^-12 of 4e-4. */
 VECTOR_INLINE vec v_rough_gelu(vec x) {

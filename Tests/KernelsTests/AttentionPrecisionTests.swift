@@ -38,7 +38,7 @@ extension AttentionCase {
 
 extension KernelTests {
     @Suite struct AttentionPrecision {
-        /// Each weight is off by up to e = 2^-9 + 2^-13.7, so a mean of values up to 1 by up to 2 e.
+        /// Each weight is off by up to e = 2^-8 + 2^-13.7, so a mean of values up to 1 by up to 2 e.
         @Test(arguments: [1, 5, 32, 64, 80, 128, 256, 300]) func bf16(size: Int) {
             for choice in 0..<128 where choice % 7 == 0 {
                 var random = Generator(choice)
@@ -49,7 +49,7 @@ extension KernelTests {
                 let expected = item.expected()
                 forEachInstructionSet { isa in
                     let error = item.worstError(item.run(), expected)
-                    #expect(error < 0.0041, "\(isa) head size \(size), rules \(choice): \(error)")
+                    #expect(error < 0.0079, "\(isa) head size \(size), rules \(choice): \(error)")
                 }
             }
         }
@@ -63,7 +63,7 @@ extension KernelTests {
                 let expected = item.expected()
                 forEachInstructionSet { isa in
                     let error = item.worstError(item.run(), expected)
-                    #expect(error < 0.0041, "\(isa) length \(length), rules \(choice): \(error)")
+                    #expect(error < 0.0079, "\(isa) length \(length), rules \(choice): \(error)")
                 }
             }
         }
@@ -131,6 +131,39 @@ extension KernelTests {
                         if types.1 != NK_F32 { stored.storedValue = StoredNumbers(item.value, types.1) }
                         #expect(stored.run().bits == expected, "\(isa) \(types) \(size)")
                     }
+                }
+            }
+        }
+
+        /// Two keys, of which the first scores 0 and has value 0, the second x and 1: the output is the share of the second,
+        /// 1 / (1 + exp(-x)). The polynomial is within 2 ulp, and with sum, reciprocal and product within 2^-21; log2(e) and
+        /// its product with x are rounded, which changes the power by up to 1.25 * 2^-24 |x|. In bf16 the smaller weight is
+        /// off by 2^-8 + 2^-13.7, the greater one (1) is exact.
+        @Test func weights() {
+            var random = Generator(7)
+            let pairs = 20000
+            var item = AttentionCase(
+                heads: 1, keyHeads: 1, size: 1, offsets: Array(stride(from: 0, through: 2 * pairs, by: 2)), seed: 7)
+            item.scale = 1
+            for pair in 0..<pairs {
+                let x = roundedToBF16(pair % 2 == 0 ? random.float(-2...2) : random.float(-80...80))
+                item.query.start[2 * pair * item.queryStride] = 1
+                for (token, (key, value)) in [(Float(0), Float(0)), (x, 1)].enumerated() {
+                    item.key.start[(2 * pair + token) * item.keyStride] = key
+                    item.value.start[(2 * pair + token) * item.keyStride] = value
+                }
+            }
+            for (precision, limit) in [(NK_F32, 8 * 0x1p-24), (NK_BF16, 0x1p-8 + 0x1p-13)] {
+                item.precision = precision
+                forEachInstructionSet { isa in
+                    let output = item.run()
+                    var worst = 0.0
+                    for pair in 0..<pairs {
+                        let x = Double(item.key[(2 * pair + 1) * item.keyStride]), expected = 1 / (1 + exp(-x))
+                        let error = abs(Double(output[2 * pair * item.queryStride]) - expected) / expected
+                        worst = max(worst, error / (limit + 1.25 * 0x1p-24 * abs(x)))
+                    }
+                    #expect(worst <= 1, "\(isa) \(precision): \(worst)")
                 }
             }
         }

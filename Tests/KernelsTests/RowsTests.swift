@@ -74,6 +74,31 @@ extension KernelTests {
             }
         }
 
+        /// Values around 0: the mean is good to 2^-24 of them, the factor to a few units in its last place.
+        @Test(arguments: [16, 100, 384, 768, 1024, 4096]) func normErrors(columns: Int) {
+            var random = Generator(columns)
+            let input = random.floats(columns, -3...3), residual = random.floats(columns, -3...3)
+            let x = zip(input, residual).map { Double($0 + $1) }, count = Double(columns)
+            let mean = x.reduce(0, +) / count
+            let deviation = (x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count + 1e-12).squareRoot()
+            let size = (input.reduce(0) { $0 + Double($1) * Double($1) } / count + 1e-12).squareRoot()
+            forEachInstructionSet { isa in
+                let layer = Floats(columns), rms = Floats(columns)
+                nk_layer_norm(
+                    input, columns, residual, columns, 1, columns, nil, nil, 1e-12, layer.start, columns, 0)
+                nk_rms_norm(input, columns, 1, columns, nil, 0, 1e-12, rms.start, columns, 0)
+                // Portable adds one term after the other.
+                let limit = (isa == "portable" ? 4 + count.squareRoot() : 4) * 0x1p-24
+                var worst = 0.0
+                for column in 0..<columns {
+                    let y = (x[column] - mean) / deviation, z = Double(input[column]) / size
+                    worst = max(worst, abs(Double(layer[column]) - y) / max(1, abs(y)))
+                    worst = max(worst, abs(Double(rms[column]) - z) / max(1, abs(z)))
+                }
+                #expect(worst < limit, "\(isa): \(worst * 0x1p24) x 2^-24")
+            }
+        }
+
         @Test func gather() {
             forEachInstructionSet { isa in
                 for columns in [1, 5, 16, 33, 300, 600] {

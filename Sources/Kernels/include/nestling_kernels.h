@@ -193,7 +193,7 @@ void nk_softmax_rows(const float *input, size_t input_stride, size_t rows, size_
  * depend on the batch. Weights below 2^-126 of the row's greatest count as 0 or next to nothing.
  *
  * With precision NK_BF16 queries, keys, values and weights are rounded to bf16 (to nearest, ties to even) before they are
- * multiplied; sums stay float32. A weight is then off by up to e = 2^-9 + 2^-13.7 of itself. Outputs are divided by the sum
+ * multiplied; sums stay float32. A weight is then off by up to e = 2^-8 + 2^-13.7 of itself. Outputs are divided by the sum
  * of the rounded weights, so one is off by up to 2 e of the greatest value. With avx512bf16 a product is one VDPBF16PS per
  * pair of elements, or of keys; with the others one fused multiply-add per element (portable: one multiply, one add). */
 typedef struct {
