@@ -5,7 +5,7 @@
  * chunk follow each other, so that a worker walks over neighbouring panels with the chunk's rows in its cache, and reads
  * each panel from the second-level cache for all row tiles but the first.
  */
-#include "kernels_internal.h"
+#include "quantized_row.h"
 
 typedef struct {
     const nk_kernels *kernels;
@@ -36,18 +36,6 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
     _Alignas(64) float sums[most_tile_rows * NK_PANEL]; /* or most_wide_rows and most_panels of them */
     const nk_word *words = job->prepared ? job->prepared + first * job->row_words
                                          : (const nk_word *)(job->input + row * job->input_stride);
-    const nk_tile operands = {
-        .rows = words,
-        .row_stride = job->prepared ? job->row_words : job->input_stride,
-        .row_count = rows,
-        .panels = (const char *)linear->packed + panel * panel_bytes,
-        .panel_bytes = panel_bytes,
-        .panel_count = count,
-        .inputs = job->inputs,
-        .sums = sums,
-        .sums_stride = stride,
-    };
-    job->product->tile(&operands);
     const nk_epilogue_f32 epilogue = {
         .bias = linear->bias ? linear->bias + column : NULL,
         .activation = linear->activation,
@@ -58,8 +46,26 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
         .output = linear->output + row * linear->output_stride + column,
         .output_stride = linear->output_stride,
     };
-    job->kernels->epilogue_f32(sums, stride, rows, nk_minimum(stride, linear->outputs - column), &epilogue);
+    /* What needs no more than a bias and a residual is stored from registers. Not where rows are whole pages apart: so many
+     * stores at once to the same few sets of the first-level cache are slow. */
+    const int fused = job->product->takes_epilogue && job->inputs <= nk_i8_span && linear->activation == NK_IDENTITY &&
+                      !linear->multiply && linear->outputs - column >= stride && linear->output_stride % 1024 != 0;
+    const nk_tile operands = {
+        .rows = words,
+        .row_stride = job->prepared ? job->row_words : job->input_stride,
+        .row_count = rows,
+        .panels = (const char *)linear->packed + panel * panel_bytes,
+        .panel_bytes = panel_bytes,
+        .panel_count = count,
+        .inputs = job->inputs,
+        .sums = sums,
+        .sums_stride = stride,
+        .epilogue = fused ? &epilogue : NULL,
+    };
+    job->product->tile(&operands);
+    if (!fused) job->kernels->epilogue_f32(sums, stride, rows, nk_minimum(stride, linear->outputs - column), &epilogue);
 }
+
 static void multiply_units(size_t begin, size_t end, void *context) {
     const nk_gemm_job *job = context;
     while (begin < end) {

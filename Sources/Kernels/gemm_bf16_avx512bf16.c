@@ -29,7 +29,10 @@ VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *pane
 #include "gemm_tile_body.h"
 
 static void pair_row(const float *input, size_t inputs, nk_word *row) {
-    for (size_t i = 0; i < inputs; i += 2 * VW) {
+    size_t i = 0;
+    for (; i + 2 * VW <= inputs; i += 2 * VW)
+        _mm512_storeu_si512(row + i / 2, (__m512i)_mm512_cvtne2ps_pbh(v_load(input + i + VW), v_load(input + i)));
+    if (i < inputs) {
         const vec first = v_load_masked(v_first(inputs - i), input + i);
         const vec second = inputs - i > VW ? v_load_masked(v_first(inputs - i - VW), input + i + VW) : v_set(0.0f);
         const __m512i pairs = (__m512i)_mm512_cvtne2ps_pbh(second, first);
@@ -40,5 +43,5 @@ static void pair_row(const float *input, size_t inputs, nk_word *row) {
 
 const nk_product nk_product_bf16_avx512bf16 = {
     .tile_rows = most_tile_rows, .row_words = pair_words, .prepare_row = pair_row, .tile = multiply_tile,
-    .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16};
+    .takes_epilogue = 1, .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16};
 #endif

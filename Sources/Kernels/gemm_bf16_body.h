@@ -24,4 +24,4 @@ VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *pane
 
 #define NK_PRODUCT_BF16_WIDENED                                                                                      \
     {.tile_rows = most_tile_rows, .row_words = rounded_words, .prepare_row = round_row, .tile = multiply_tile,       \
-     .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16}
+     .takes_epilogue = 1, .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16}

@@ -45,4 +45,4 @@ static void multiply_spans(const nk_tile *operands) {
 
 #define NK_PRODUCT_I8(words, prepare)                                                                                \
     {.tile_rows = most_tile_rows, .row_words = words, .prepare_row = prepare, .tile = multiply_spans,                \
-     .pack_panel = pack_panel_i8, .unpack_panel = unpack_panel_i8}
+     .takes_epilogue = 1, .pack_panel = pack_panel_i8, .unpack_panel = unpack_panel_i8}

@@ -22,6 +22,16 @@ enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, most_str
 /* With AVX-512 up to 14 rows x 32 outputs in 28 of the 32 registers, with AVX2 up to 6 rows x 16 outputs in 12 of 16. */
 enum { most_tile_rows = VW == 16 ? 14 : 6 };
 
+/* Stores a value made of each vector of results. */
+#define FINISH_TILE(address, value)                                                                                  \
+    _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++)                                                \
+        _Pragma("clang loop unroll(full)") for (int s = 0; s < 2 * strips; s++) {                                    \
+            const size_t index = first_strip + (size_t)(s / 2);                                                      \
+            const size_t lane = index % strips_per_panel * strip_width + (size_t)(s % 2 * VW);                       \
+            const vec result = tile_finish(t, r, panel[s / 2], lane, sums[r][s / 2][s % 2]);                         \
+            v_store(address, value);                                                                                 \
+        }
+
 VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
     /* Of constant size: an array of variable size in a loop would live in memory. */
     tile_sums sums[most_tile_rows][most_strips][2];
@@ -81,13 +91,24 @@ VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size
             }
         }
     }
+    if (!t->epilogue) {
+        FINISH_TILE(c + (size_t)r * sums_stride + s * VW, result)
+        return;
+    }
+    const nk_epilogue_f32 *e = t->epilogue;
+    const size_t column = first_strip * strip_width;
+    vec bias[most_strips][2];
 #pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-        for (int s = 0; s < 2 * strips; s++) {
-            const size_t lane = (first_strip + (size_t)(s / 2)) % strips_per_panel * strip_width + (size_t)(s % 2 * VW);
-            v_store(c + (size_t)r * sums_stride + s * VW, tile_finish(t, r, panel[s / 2], lane, sums[r][s / 2][s % 2]));
-        }
+    for (int s = 0; s < 2 * strips; s++) /* -0 is what changes no sum */
+        bias[s / 2][s % 2] = e->bias ? v_load(e->bias + column + s * VW) : v_set(-0.0f);
+    float *output = e->output + column;
+    if (e->residual) {
+        const float *residual = e->residual + column;
+        FINISH_TILE(output + (size_t)r * e->output_stride + s * VW,
+                    v_add(v_load(residual + (size_t)r * e->residual_stride + s * VW), v_add(result, bias[s / 2][s % 2])))
+    } else {
+        FINISH_TILE(output + (size_t)r * e->output_stride + s * VW, v_add(result, bias[s / 2][s % 2]))
+    }
 }
 
 #include "gemm_tile_shapes.h"

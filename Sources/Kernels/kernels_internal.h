@@ -139,6 +139,9 @@ typedef struct {
     size_t inputs;
     float *sums; /* [row_count, 32 panel_count], sums_stride apart */
     size_t sums_stride;
+    /* Where the product takes_epilogue: NULL, or where the results go instead of to `sums`: through a bias and a residual,
+     * in whole vectors. The operations are those of epilogue_f32, so the bits are the same. */
+    const nk_epilogue_f32 *epilogue;
     size_t span;              /* int8 only: which nk_i8_span of the inputs */
     const float *start_scale; /* f32 only: NULL, or the factor of each row's earlier sums, which are then added to */
 } nk_tile;
@@ -153,6 +156,7 @@ typedef struct {
     void (*prepare_row)(const float *input, size_t inputs, nk_word *row);
 
     void (*tile)(const nk_tile *operands);
+    int takes_epilogue;
 
     /* One panel from and to float32 columns [inputs, 32]. NULL (f32): they are the same. */
     void (*pack_panel)(const float *columns, size_t inputs, void *panel);

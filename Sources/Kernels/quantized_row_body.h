@@ -3,10 +3,17 @@
 
 /* Returns the scale's bits. */
 VECTOR_INLINE nk_word quantize_row(const float *input, size_t inputs, const nk_quantized_layout *layout) {
-    veci greatest = vi_set(0);
-    EACH_VECTOR(i, inputs, { /* as whole numbers, magnitudes are in order, with infinity and NaN above all */
-        greatest = vi_max(greatest, vi_from_bits(v_abs(v_load_part(whole, mask, input + i))));
+    /* As whole numbers, magnitudes are in order, with infinity and NaN above all. */
+    veci maxima[4] = {vi_set(0), vi_set(0), vi_set(0), vi_set(0)};
+    size_t done = 0;
+    for (; done + 4 * VW <= inputs; done += 4 * VW)
+#pragma clang loop unroll(full)
+        for (int k = 0; k < 4; k++)
+            maxima[k] = vi_max(maxima[k], vi_from_bits(v_abs(v_load(input + done + (size_t)(k * VW)))));
+    EACH_VECTOR(i, inputs - done, {
+        maxima[0] = vi_max(maxima[0], vi_from_bits(v_abs(v_load_part(whole, mask, input + done + i))));
     });
+    const veci greatest = vi_max(vi_max(maxima[0], maxima[1]), vi_max(maxima[2], maxima[3]));
     float factor;
     const nk_word scale = nk_bits_of(nk_quantization_scale((uint32_t)vi_greatest(greatest), &factor));
     const vec inverse = v_set(factor);
@@ -16,12 +23,26 @@ VECTOR_INLINE nk_word quantize_row(const float *input, size_t inputs, const nk_q
         const size_t count = nk_minimum(layout->span, inputs - begin);
         veci sum = vi_set(0);
         if (count % nk_i4_group) memset(values + count / nk_i4_group * nk_i4_group, 0, nk_i4_group);
-        EACH_VECTOR(i, count, {
-            /* Where the factor is 0, the row may hold infinities, of which this makes nothing. */
-            const veci q = factor == 0 ? vi_set(0) : vi_rounded(v_mul(v_load_part(whole, mask, input + begin + i), inverse));
-            vi_store_bytes(values + i, q);
-            sum = vi_add(sum, q);
-        });
+        /* Where the factor is 0, the row may hold infinities, of which this makes nothing. */
+        if (factor == 0) {
+            memset(values, 0, nk_round_up(count, nk_i4_group));
+        } else {
+            size_t first = 0;
+            for (; first + 4 * VW <= count; first += 4 * VW) {
+                veci q[4];
+#pragma clang loop unroll(full)
+                for (int k = 0; k < 4; k++) {
+                    q[k] = vi_rounded(v_mul(v_load(input + begin + first + (size_t)(k * VW)), inverse));
+                    sum = vi_add(sum, q[k]);
+                }
+                vi_store_all_bytes(values + first, q[0], q[1], q[2], q[3]);
+            }
+            EACH_VECTOR(i, count - first, {
+                const veci q = vi_rounded(v_mul(v_load_part(whole, mask, input + begin + first + i), inverse));
+                vi_store_bytes(values + first + i, q);
+                sum = vi_add(sum, q);
+            });
+        }
         *start = (nk_word)(-128 * vi_sum(sum));
         start += layout->start_stride;
         values += layout->value_stride;

@@ -95,6 +95,11 @@ VECTOR_INLINE void vi_store_bytes(int8_t *p, veci a) {
     const __m128i x = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(x, x));
 }
+VECTOR_INLINE void vi_store_all_bytes(int8_t *p, veci a, veci b, veci c, veci d) {
+    const veci mixed = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+    const veci order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)p, _mm256_permutevar8x32_epi32(mixed, order));
+}
 /* sums + the products of two signed numbers of 16 bits each. The compiler must not add products up first: it would run out of
  * registers for them. */
 VECTOR_INLINE veci vi_multiply_pairs_add(veci a, veci b, veci sums) {

@@ -61,6 +61,11 @@ VECTOR_INLINE veci vi_from_bits(vec a) { return _mm512_castps_si512(a); }
 VECTOR_INLINE veci vi_rounded(vec a) { return _mm512_cvtps_epi32(a); }
 /* The lanes, which a byte can hold, as bytes. */
 VECTOR_INLINE void vi_store_bytes(int8_t *p, veci a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a)); }
+VECTOR_INLINE void vi_store_all_bytes(int8_t *p, veci a, veci b, veci c, veci d) {
+    const veci mixed = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+    const veci order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, mixed));
+}
 /* sums + the products of two signed numbers of 16 bits each. The compiler must not add products up first: it would run out of
  * registers for them. */
 VECTOR_INLINE veci vi_multiply_pairs_add(veci a, veci b, veci sums) {
