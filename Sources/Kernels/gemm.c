@@ -99,7 +99,8 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     job->chunks = nk_ceiling(job->tiles, tiles_per_chunk);
 
     /* Work below about 4 microseconds is not worth a hand-over; a claim should be about that long. */
-    const double claim = 256 * 1024, work = (double)rows * (double)inputs * (double)panels * NK_PANEL;
+    static const double speeds[] = {[NK_CODEC_F32] = 1, [NK_CODEC_BF16] = 2, [NK_CODEC_I8] = 4, [NK_CODEC_I4] = 3};
+    const double claim = 256 * 1024 * speeds[job->linears[0].codec], work = (double)rows * (double)inputs * (double)panels * NK_PANEL;
     const size_t workers = (size_t)(threads > 0 && threads < nk_thread_count() ? threads : nk_thread_count());
     if (work < claim / 2) threads = 1;
     if (threads != 1 && workers > 1 && job->chunks * panels < 2 * workers)
@@ -134,7 +135,7 @@ void nk_gemm(const float *input, size_t input_stride, size_t rows, const nk_line
     for (; job.first_row < rows; job.first_row += slab) {
         job.rows = nk_minimum(slab, rows - job.first_row);
         if (job.prepared)
-            nk_parallel_for(job.rows, 1 + 16384 / (job.inputs + 1), threads, prepare_rows, &job);
+            nk_parallel_for(job.rows, 1 + 32768 / (job.inputs + 1), threads, prepare_rows, &job);
         multiply_slab(&job, threads);
     }
 }
