@@ -44,7 +44,7 @@ let package = Package(
         // Architecture, families, loading, the forward pass, sessions.
         .target(name: "Models", dependencies: ["Basics", "Blocks", "Checkpoints", "Kernels", "Tensors"]),
         // Submodel specs, views, extraction to a checkpoint.
-        .target(name: "Elastic", dependencies: ["Basics", "Blocks", "Checkpoints", "Models"]),
+        .target(name: "Elastic", dependencies: ["Basics", "Blocks", "Checkpoints", "Models", "Tensors"]),
 
         // MARK: - Faces
 
@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"]),
-        .testTarget(name: "ElasticTests", dependencies: ["Elastic", "TestSupport"]),
+        .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),
         .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),
         .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "Basics", "TestSupport"]),
     ]

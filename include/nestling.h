@@ -144,10 +144,16 @@ NESTLING_API int32_t nestling_thread_count(void);
 /* Architecture and weights; immutable, shared by any number of threads, reference counted. */
 typedef struct nestling_model nestling_model;
 
-/* How weights are stored and multiplied. */
+/* How the weights of linear layers are stored and multiplied. Norms, activations, residuals, softmax and all sums are
+ * float32 in every case; the products of attention are float32, or bfloat16 with sums in float32 with any other dtype. */
 enum {
-    NESTLING_DTYPE_DEFAULT = 0, /* float32 */
-    NESTLING_DTYPE_FLOAT32 = 1
+    NESTLING_DTYPE_DEFAULT = 0,  /* as the checkpoint is packed (see NESTLING_SAVE_PACKED); float32 for ordinary ones */
+    NESTLING_DTYPE_FLOAT32 = 1,
+    NESTLING_DTYPE_BFLOAT16 = 2, /* weights and inputs of products rounded to bfloat16, sums in float32; also the embedding
+                                    tables                                                                           */
+    NESTLING_DTYPE_INT8 = 3,     /* weights in 8 bits with a scale for each output; inputs of products in 8 bits with a
+                                    scale for each token, chosen as it runs; exact integer sums. Tables as BFLOAT16.  */
+    NESTLING_DTYPE_INT4 = 4      /* weights in 4 bits with a scale for each output and 32 inputs; inputs as INT8     */
 };
 
 /* How token vectors become a sequence vector. */
@@ -184,7 +190,8 @@ typedef struct nestling_open_options {
 /* Opens a checkpoint directory as Hugging Face transformers or sentence-transformers writes it: config.json;
  * model.safetensors or the shards of model.safetensors.index.json (F32, F16, BF16); if present tokenizer.json or
  * vocab.txt, modules.json with its pooling, dense and normalize folders, sentence_bert_config.json,
- * config_sentence_transformers.json, and nestling.json, which nestling_model_save may have written.
+ * config_sentence_transformers.json, and nestling.json, which nestling_model_save may have written. Opening a checkpoint
+ * that was saved packed copies no weights: they are used where the file is mapped, and processes share them.
  *
  * path           the directory.
  * options        NULL for defaults; read during the call only.
@@ -294,10 +301,19 @@ typedef struct nestling_save_options {
     int32_t overwrite;          /* 0 or -1: refuse a directory that holds a checkpoint (default); 1: replace it      */
     nestling_progress progress; /* NULL: none                                                                        */
     void *user_data;
+    uint32_t form;              /* NESTLING_SAVE_...                                                                 */
+    uint32_t reserved;          /* 0                                                                                 */
 } nestling_save_options;
-#define NESTLING_SAVE_OPTIONS_INIT { sizeof(nestling_save_options), 0, NULL, NULL }
+#define NESTLING_SAVE_OPTIONS_INIT { sizeof(nestling_save_options), 0, NULL, NULL, 0, 0 }
 
-/* Saves a model or submodel as an ordinary checkpoint directory: weights as they are stored, tokenizer and settings.
+enum {
+    NESTLING_SAVE_DEFAULT = 0,  /* as the model was opened                                                           */
+    NESTLING_SAVE_ORDINARY = 1, /* tensors as transformers has them, in the types in which they were opened          */
+    NESTLING_SAVE_PACKED = 2    /* the weights as they lie in memory, in the model's dtype: opens at once, is mapped and used
+                                   in place, gives the same bits as this model; only Nestling reads it               */
+};
+
+/* Saves a model or submodel as a checkpoint directory: weights, tokenizer and settings.
  * What transformers can express (one FFN width, fewer layers) loads there and gives the same hidden states. What it
  * cannot is written to nestling.json, which Nestling reads and which names, under "not_in_transformers", each such
  * property.

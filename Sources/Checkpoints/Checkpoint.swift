@@ -45,9 +45,11 @@ public struct Checkpoint: Sendable {
     /// The tensor `name`, if there is one.
     public subscript(name: String) -> Tensor? { tensors[UTF8Key(name)] }
 
-    /// The tensor `name`, which must have exactly this shape and hold floating-point weights (F32, F16 or BF16).
+    /// The tensor `name`, which must have exactly this shape and one of these types; by default floating-point weights.
     /// - Throws: `.notFound` if it is missing, `.corrupt` for another shape, `.unsupported` for another type.
-    public func tensor(_ name: String, shape: [Int]) throws(Failure) -> Tensor {
+    public func tensor(
+        _ name: String, shape: [Int], types: [ElementType] = [.float32, .float16, .bfloat16]
+    ) throws(Failure) -> Tensor {
         guard let tensor = self[name] else {
             throw Failure(
                 .notFound, "\(place): tensor \(name.quoted) is missing; expected shape \(describe(shape))")
@@ -59,14 +61,16 @@ public struct Checkpoint: Sendable {
                     + "expected \(describe(shape))"
             )
         }
-        switch tensor.type {
-        case .float32, .float16, .bfloat16: return tensor
-        default:
+        guard types.contains(tensor.type) else {
+            let expected = types.map(\.rawValue)
+            let list =
+                expected.dropLast().joined(separator: ", ") + (expected.count > 1 ? " or " : "")
+                + (expected.last ?? "none")
             throw Failure(
                 .unsupported,
-                "\(tensor.file.name): tensor \(name.quoted) has type \(tensor.type.rawValue); expected F32, F16 or BF16"
-            )
+                "\(tensor.file.name): tensor \(name.quoted) has type \(tensor.type.rawValue); expected \(list)")
         }
+        return tensor
     }
 
     private var place: String { files.count == 1 ? files[0].file.name : join(folder, "model.safetensors.index.json") }

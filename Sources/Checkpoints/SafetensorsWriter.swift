@@ -140,7 +140,8 @@ public final class SafetensorsWriter {
         }
     }
 
-    /// The length and the JSON, padded with spaces so that the data begins at a multiple of eight.
+    /// The length and the JSON, padded with spaces so that the data begins at a multiple of 64: what is
+    /// packed for a cache line can be used where it lies.
     private static func header(
         path: String, tensors: [Declaration], metadata: [(key: String, value: String)]
     ) throws(Failure) -> (bytes: [UInt8], dataSize: Int) {
@@ -171,7 +172,7 @@ public final class SafetensorsWriter {
             ]
         }
         var text = Array(JSON.object(object).serialized().utf8)
-        while text.count % 8 != 0 { text.append(0x20) }
+        while (text.count + MemoryLayout<UInt64>.size) % 64 != 0 { text.append(0x20) }
         guard text.count <= Safetensors.maximumHeaderSize else {
             throw Failure(
                 .invalidArgument, "\(path): the header would be \(text.count) bytes; at most 100000000 are read")

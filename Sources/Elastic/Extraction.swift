@@ -122,6 +122,20 @@ private func rename(_ name: String, _ old: String, _ new: String) -> String {
     !old.isEmpty && name.hasPrefix(old) ? new + name.dropFirst(old.count) : name
 }
 
+extension Network {
+    /// The architecture of what this network uses, over the tensors of the whole checkpoint.
+    func architectureInPlace() throws(Failure) -> Architecture {
+        var architecture = weights.architecture
+        architecture.blocks = []
+        for (index, layer) in kept.layers.enumerated() {
+            let block = weights.architecture.blocks[layer]
+            let slicer = try BlockSlicer(block.node, width: kept.widths[index], heads: kept.heads[index])
+            architecture.blocks.append(Architecture.Block(prefix: block.prefix, node: try slicer.node { $0 }))
+        }
+        return architecture
+    }
+}
+
 /// What a block of given width and heads uses of its tensors, and its node.
 private struct BlockSlicer {
     private let sublayers: [JSON]

@@ -9,28 +9,19 @@ public import Models
 /// config as a family would and comparing the result with the submodel. Everything else is written to `nestling.json`,
 /// with what transformers could not express by name.
 public struct SubmodelWriter {
-    /// The files of a checkpoint, other than config and weights, that are copied as they are.
-    private static let companions = [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-        "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model",
-    ]
-    private static let sentenceFiles = ["modules.json", "config_sentence_transformers.json"]
-    private static let settingsFiles = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"]
-        .map {
-            "sentence_\($0)_config.json"
-        }
-
     private let network: Network
     private let extraction: Extraction
-    private let folder: String
     private let config: JSONObject
     private let settings: NestlingSettings
 
     /// Plans the checkpoint of `network`.
+    /// - Throws: `unsupported` if the weights are packed; see ``PackedWriter``.
     public init(_ network: Network) throws(Failure) {
+        guard !network.weights.isPacked else {
+            throw Failure(.unsupported, "the weights lie packed in the checkpoint; it can only be saved packed again")
+        }
         self.network = network
         extraction = try Extraction(network)
-        folder = network.weights.checkpoint.folder
         let kept = network.kept
         let widths = Set(kept.widths)
         // Where no family reads the config, `nestling.json` says everything.
@@ -86,40 +77,14 @@ public struct SubmodelWriter {
     /// Writes the checkpoint to the directory `path`.
     public func write(to path: String, overwrites: Bool, progress: Progress?) throws(Failure) {
         let directory = try StagedDirectory(path: path, overwrites: overwrites)
-        try writeWeights(directory, progress)
-        try write(.object(config), to: name("config.json"), directory)
-        if !settings.isEmpty { try write(settings.json, to: NestlingSettings.fileName, directory) }
-        for file in Self.companions + Self.settingsFiles { try copy(name(file), directory) }
-        for file in Self.sentenceFiles { try copy(file, directory) }
-        if let modules = try network.weights.checkpoint.source.json("modules.json")?.array {
-            for module in modules {
-                guard let folder = module["path"]?.string, !folder.isEmpty, folder != self.folder else { continue }
-                for file in ["config.json", "model.safetensors"] { try copy("\(folder)/\(file)", directory) }
-            }
-        }
-        try directory.commit(removing: [NestlingSettings.fileName, name("model.safetensors.index.json")])
+        let files = CheckpointFiles(network.weights.checkpoint, to: directory)
+        try writeWeights(to: directory.stage(files.weights), progress)
+        try files.finish(config: config, settings: settings)
     }
 
-    private func name(_ file: String) -> String { folder.isEmpty ? file : "\(folder)/\(file)" }
-
-    private func write(_ json: JSON, to name: String, _ directory: StagedDirectory) throws(Failure) {
-        let bytes = Array((json.serialized(pretty: true) + "\n").utf8)
-        var failure: Failure?
-        bytes.withUnsafeBytes { bytes in
-            do throws(Failure) { try directory.write(name, bytes) } catch { failure = error }
-        }
-        if let failure { throw failure }
-    }
-
-    private func copy(_ name: String, _ directory: StagedDirectory) throws(Failure) {
-        guard let file = try network.weights.checkpoint.source.file(name) else { return }
-        try directory.write(name, file.bytes)
-        withExtendedLifetime(file) {}
-    }
-
-    private func writeWeights(_ directory: StagedDirectory, _ progress: Progress?) throws(Failure) {
+    private func writeWeights(to path: String, _ progress: Progress?) throws(Failure) {
         let writer = try SafetensorsWriter(
-            path: try directory.stage(name("model.safetensors")),
+            path: path,
             tensors: extraction.tensors.map { .init(name: $0.name, type: $0.source.type, shape: $0.shape) },
             metadata: [("format", "pt")])
         let total = writer.remainingCount

@@ -13,6 +13,10 @@ public final class NetworkWeights: Sendable {
     public let config: JSONObject
     /// The whole network.
     public let architecture: Architecture
+    /// In what the weights are kept.
+    public let precision: Precision
+    /// Whether they lie packed in the checkpoint.
+    public let isPacked: Bool
     /// Token ids to hidden states.
     public let embedding: TokenEmbedding
     /// All blocks, whole.
@@ -27,9 +31,11 @@ public final class NetworkWeights: Sendable {
     public let headOutputs: [HeadKind: Int]
     private let heads = Mutex<[HeadKind: Head]>([:])
 
-    init(_ description: CheckpointDescription, progress: LoadProgress) throws(Failure) {
+    init(
+        _ description: CheckpointDescription, _ precision: Precision, progress: LoadProgress
+    ) throws(Failure) {
         let (checkpoint, architecture) = (description.checkpoint, description.architecture)
-        let weights = CheckpointWeights(checkpoint, progress: progress)
+        let weights = CheckpointWeights(checkpoint, precision: precision, progress: progress)
         let parts = try NetworkParts(architecture, weights)
         // A head that is damaged should be known now, though it is packed only when it is used.
         var headOutputs: [HeadKind: Int] = [:]
@@ -39,9 +45,13 @@ public final class NetworkWeights: Sendable {
         self.headOutputs = headOutputs
         pipeline = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize) {
             folder throws(Failure) in
-            CheckpointWeights(try Checkpoint(source: checkpoint.source, folder: folder), progress: progress)
+            CheckpointWeights(
+                try Checkpoint(source: checkpoint.source, folder: folder), precision: Precision(.float32),
+                progress: progress)
         }
         self.checkpoint = checkpoint
+        self.precision = precision
+        isPacked = description.settings.codec != nil
         config = description.config
         self.architecture = architecture
         embedding = parts.embedding
@@ -62,7 +72,8 @@ public final class NetworkWeights: Sendable {
         }
         return try heads.withLock { heads throws(Failure) in
             if let head = heads[kind] { return head }
-            let weights = CheckpointWeights(checkpoint, progress: LoadProgress(nil, total: 0))
+            let weights = CheckpointWeights(
+                checkpoint, precision: precision, role: .head, progress: LoadProgress(nil, total: 0))
             let head = try Head(
                 JSONFields(node, name: "heads.\(kind.name)"), hiddenSize: architecture.hiddenSize, weights)
             heads[kind] = head

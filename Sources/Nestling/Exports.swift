@@ -4,4 +4,5 @@
 @_exported public import Checkpoints
 @_exported public import Elastic
 @_exported public import Models
+@_exported public import enum Tensors.Codec
 @_exported public import Tokenizers

@@ -2,6 +2,7 @@ public import Basics
 public import Checkpoints
 public import Elastic
 public import Models
+public import Tensors
 public import Tokenizers
 
 /// A model: architecture and weights, its tokenizer, and how it makes sentence vectors. Immutable; any number of threads may
@@ -22,26 +23,29 @@ public final class Model: Sendable {
     ///
     /// - Parameters:
     ///   - path: the directory.
+    ///   - dtype: in what to keep the weights; `nil`: as the checkpoint has them packed, or else float32.
     ///   - mapsWeights: whether to map the files (default) or to read them into memory.
     ///   - progress: hears how far loading is; throws to stop it.
-    public convenience init(path: String, mapsWeights: Bool = true, progress: Progress? = nil) throws(Failure) {
-        try self.init(source: DirectorySource(path: path, map: mapsWeights), progress: progress)
+    public convenience init(
+        path: String, dtype: Codec? = nil, mapsWeights: Bool = true, progress: Progress? = nil
+    ) throws(Failure) {
+        try self.init(source: DirectorySource(path: path, map: mapsWeights), dtype: dtype, progress: progress)
     }
 
     /// Opens a checkpoint whose files lie in memory, by name. The bytes must stay as they are while the model or any
     /// submodel of it is alive.
     public convenience init(
-        files: [(name: String, bytes: UnsafeRawBufferPointer)], progress: Progress? = nil
+        files: [(name: String, bytes: UnsafeRawBufferPointer)], dtype: Codec? = nil, progress: Progress? = nil
     ) throws(Failure) {
-        try self.init(source: MemorySource(files: files), progress: progress)
+        try self.init(source: MemorySource(files: files), dtype: dtype, progress: progress)
     }
 
     /// Opens the checkpoint of `source`.
-    public init(source: any FileSource, progress: Progress? = nil) throws(Failure) {
+    public init(source: any FileSource, dtype: Codec? = nil, progress: Progress? = nil) throws(Failure) {
         let description = try CheckpointDescription(source)
         // The tokenizer first: it is quick to refuse.
         tokenizer = try Tokenizer(in: source, folder: description.sentence.transformerFolder)
-        network = try Network(loading: description, progress: progress)
+        network = try Network(loading: description, as: dtype, progress: progress)
         sentence = description.sentence
     }
 
@@ -69,8 +73,19 @@ public final class Model: Sendable {
         return try submodel(spec)
     }
 
-    /// Saves the model as an ordinary checkpoint directory; see ``SubmodelWriter``.
-    public func save(to path: String, overwrites: Bool = false, progress: Progress? = nil) throws(Failure) {
+    /// In what the weights are kept.
+    public var dtype: Codec { network.weights.precision.codec }
+
+    /// Saves the model as a checkpoint directory: an ordinary one (see ``SubmodelWriter``), or one whose weights lie packed in
+    /// it as they are used in memory (see ``PackedWriter``).
+    ///
+    /// - Parameter packed: `nil`: as the model was opened.
+    public func save(
+        to path: String, packed: Bool? = nil, overwrites: Bool = false, progress: Progress? = nil
+    ) throws(Failure) {
+        if packed ?? network.weights.isPacked {
+            return try PackedWriter(network, as: dtype).write(to: path, overwrites: overwrites, progress: progress)
+        }
         try SubmodelWriter(network).write(to: path, overwrites: overwrites, progress: progress)
     }
 }

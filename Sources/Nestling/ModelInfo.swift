@@ -62,7 +62,7 @@ extension Model {
         object["heads"] = integers(heads)
         object["parameters"] = .integer(parameters)
         object["weight_bytes"] = .integer(weightBytes)
-        object["dtype"] = "float32"
+        object["dtype"] = .string(dtype.rawValue)
         object["pooling"] = .array(poolings.map { .string($0.name) })
         object["normalizes"] = .bool(normalizes)
         object["similarity"] = .string(sentence.similarity.rawValue)

@@ -5,10 +5,19 @@ import Nestling
 private func checked(_ pointer: UnsafePointer<nestling_open_options>?) throws(NestlingError) -> nestling_open_options {
     let options = try options(pointer, as: nestling_open_options.self, "nestling_open_options")
     try requireZero(reserved: options.reserved)
-    guard options.dtype == UInt32(NESTLING_DTYPE_DEFAULT) || options.dtype == UInt32(NESTLING_DTYPE_FLOAT32) else {
-        throw .argument("dtype \(options.dtype) is not a NESTLING_DTYPE_...")
-    }
     return options
+}
+
+/// The codec of a `NESTLING_DTYPE_...`; `nil` for the default.
+private func codec(_ dtype: UInt32) throws(NestlingError) -> Codec? {
+    switch Int(dtype) {
+    case Int(NESTLING_DTYPE_DEFAULT): return nil
+    case Int(NESTLING_DTYPE_FLOAT32): return .float32
+    case Int(NESTLING_DTYPE_BFLOAT16): return .bfloat16
+    case Int(NESTLING_DTYPE_INT8): return .int8
+    case Int(NESTLING_DTYPE_INT4): return .int4
+    default: throw .argument("dtype \(dtype) is not a NESTLING_DTYPE_...")
+    }
 }
 
 @c @implementation
@@ -21,7 +30,8 @@ public func nestling_model_open(
         let path = try text(path, "path")
         let options = try checked(options)
         let model = try Model(
-            path: path, mapsWeights: try flag(options.map_weights, default: true, "map_weights"),
+            path: path, dtype: try codec(options.dtype),
+            mapsWeights: try flag(options.map_weights, default: true, "map_weights"),
             progress: progress(options.progress, options.user_data))
         out.pointee = handle(model)
     }
@@ -37,7 +47,9 @@ public func nestling_model_open_memory(
         let files = try require(files, "files")
         let options = try checked(options)
         out.pointee = handle(
-            try Model(files: try fileList(files, count), progress: progress(options.progress, options.user_data)))
+            try Model(
+                files: try fileList(files, count), dtype: try codec(options.dtype),
+                progress: progress(options.progress, options.user_data)))
     }
 }
 
@@ -136,8 +148,16 @@ public func nestling_model_save(
         let model = try object(model, as: Model.self, "model")
         let path = try text(path, "path")
         let values = try NestlingC.options(options, as: nestling_save_options.self, "nestling_save_options")
+        try requireZero(reserved: values.reserved)
+        let packed: Bool?
+        switch Int(values.form) {
+        case Int(NESTLING_SAVE_DEFAULT): packed = nil
+        case Int(NESTLING_SAVE_ORDINARY): packed = false
+        case Int(NESTLING_SAVE_PACKED): packed = true
+        default: throw .argument("form \(values.form) is not a NESTLING_SAVE_...")
+        }
         try model.save(
-            to: path, overwrites: try flag(values.overwrite, default: false, "overwrite"),
+            to: path, packed: packed, overwrites: try flag(values.overwrite, default: false, "overwrite"),
             progress: progress(values.progress, values.user_data))
     }
 }

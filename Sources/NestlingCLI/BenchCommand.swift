@@ -5,8 +5,11 @@ import Nestling
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure how fast a model makes vectors on this machine.",
+        abstract: "Measure how fast a model, or the kernels alone, run on this machine.",
         discussion: """
+            First measures what the machine can do at most, out of registers (float32, bfloat16 and int8 arithmetic) and \
+            from memory; the last column is the share of that. Without a checkpoint, measures the kernels alone.
+
             Runs random token ids; needs no tokenizer, and counts no tokenization. Every combination of --tokens, --batch, \
             --ffn and --merge is warmed up, then all are measured in turns, so that a machine that slows down slows them \
             all. A sample is as many runs as take 20 ms, at least one. Times are the median of the samples, and half of \
@@ -20,12 +23,14 @@ struct BenchCommand: ParsableCommand {
             The table is Markdown, for issues; --json is for programs.
 
             EXAMPLES
-              nestling bench all-MiniLM-L6-v2
+              nestling bench
+              nestling bench all-MiniLM-L6-v2 --dtype float32,bfloat16,int8
               nestling bench all-MiniLM-L6-v2 --tokens 128 --batch 1,32 --ffn 1,0.75,0.5,0.25
               nestling bench all-MiniLM-L6-v2 --tokens 512 --merge 0,16,32 --threads 1 --json
             """)
 
-    @OptionGroup var checkpoint: CheckpointArgument
+    @Argument(help: "The directory of a checkpoint; none: measure the kernels.", completion: .directory)
+    var path: String?
 
     @Option(
         help: ArgumentHelp(
@@ -38,6 +43,13 @@ struct BenchCommand: ParsableCommand {
         help: ArgumentHelp("Sequences run at once. (default: 1,8)", valueName: "counts"), transform: NumberList.positive
     )
     var batch: [Int]?
+
+    @Option(
+        help: ArgumentHelp(
+            "Compare weights kept as these: \(Codec.allCases.map(\.rawValue).joined(separator: ",")). (default: as the checkpoint is packed, or else float32)",
+            valueName: "dtypes"),
+        transform: BenchCommand.dtypes)
+    var dtype: [Codec]?
 
     @Option(
         help: ArgumentHelp("FFN widths to compare: shares up to 1, or widths. (default: 1)", valueName: "widths"),
@@ -71,16 +83,31 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws(Failure) {
         let bar = running.begin()
+        guard let path else {
+            let benchmark = try KernelBenchmark(samples: samples) { done, total throws(Failure) in
+                try bar.report("measure", done, total)
+            }
+            bar.clear()
+            return try json
+                ? StandardOutput.write(benchmark.json) : StandardOutput.write(benchmark.markdown)
+        }
         let begin = Clock.seconds
-        let model = try Model(path: checkpoint.path, progress: bar.report)
-        let loadSeconds = Clock.seconds - begin
-        var benchmark = try Benchmark(model, tests(of: model))
+        var models: [Model] = []
+        var tests: [Benchmark.Test] = []
+        for codec in dtype?.map(Optional.some) ?? [nil] {
+            let model = try Model(path: path, dtype: codec, progress: bar.report)
+            models.append(model)
+            tests += try self.tests(of: model)
+        }
+        let loadSeconds = (Clock.seconds - begin) / Double(models.count)
+        let peaks = MachinePeaks()
+        var benchmark = try Benchmark(models[0], tests)
         try benchmark.measure(samples: samples) { done, total in
             bar.draw("measuring", share: Double(done) / Double(total), note: "")
         }
         bar.clear()
         let report = BenchReport(
-            name: checkpoint.path.lastPathComponent, model: model, loadSeconds: loadSeconds, samples: samples,
+            name: path.lastPathComponent, models: models, loadSeconds: loadSeconds, samples: samples, peaks: peaks,
             tests: benchmark.tests)
         try json ? StandardOutput.write(report.json) : StandardOutput.write(report.markdown)
     }
@@ -109,6 +136,10 @@ struct BenchCommand: ParsableCommand {
             }
         }
         return tests
+    }
+
+    private static func dtypes(_ text: String) throws -> [Codec] {
+        try NumberList.parts(text).map { try PrecisionOptions.codec($0) }
     }
 
     private static func widths(_ text: String) throws -> [Width] {

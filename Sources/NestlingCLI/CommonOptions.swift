@@ -31,6 +31,24 @@ struct RunOptions: ParsableArguments {
     }
 }
 
+/// In what a command keeps a model's weights.
+struct PrecisionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Keep weights as \(Codec.allCases.map(\.rawValue).joined(separator: ", ")); by default as the checkpoint is "
+                + "packed, or else float32.",
+            valueName: "dtype"),
+        transform: PrecisionOptions.codec)
+    var dtype: Codec?
+
+    static func codec(_ text: String) throws -> Codec {
+        guard let codec = Codec(rawValue: text) else {
+            throw ValidationError("is none of \(Codec.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return codec
+    }
+}
+
 /// The submodel that a command uses of a model.
 struct SubmodelOptions: ParsableArguments {
     @Option(

@@ -59,6 +59,7 @@ struct EmbedCommand: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Scale vectors to length 1, or not; by default as the checkpoint says.")
     var normalize: Bool?
 
+    @OptionGroup(title: "Precision") var precision: PrecisionOptions
     @OptionGroup(title: "Submodel") var submodel: SubmodelOptions
     @OptionGroup(title: "Token merging") var merging: MergeOptions
     @OptionGroup(title: "Form") var form: VectorForm
@@ -78,7 +79,7 @@ struct EmbedCommand: ParsableCommand {
             input = try InputLines(path: file ?? "-")
             if file == nil { InputLines.explainTerminal(quiet: running.quiet) }
         }
-        let whole = try Model(path: checkpoint.path, progress: bar.report)
+        let whole = try Model(path: checkpoint.path, dtype: precision.dtype, progress: bar.report)
         bar.clear()
         let model = submodel.isEmpty ? whole : try whole.submodel(submodel.spec)
         var options = VectorOptions()

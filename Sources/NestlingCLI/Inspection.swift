@@ -98,6 +98,7 @@ struct Inspection {
             (
                 "weights",
                 "\(weightBytes.asBytes) in \(tensors.count.grouped) tensors of \(types.joined(separator: ", "))"
+                    + (description.settings.codec.map { ", packed as \($0.rawValue)" } ?? "")
             ),
             ("layers", "\(architecture.blocks.count)"), ("hidden size", architecture.hiddenSize.grouped),
             ("FFN widths", perLayer(numbers("channel", "width"))), ("heads", perLayer(numbers("mixer", "heads"))),
@@ -160,6 +161,7 @@ struct Inspection {
         } else {
             object["tokenizer_vocabulary"] = .null
         }
+        object["dtype"] = .string((description.settings.codec ?? .float32).rawValue)
         object["not_in_transformers"] = .array(description.settings.notInTransformers.map { .string($0) })
         object["files"] = .array(files.map { ["name": .string($0.name), "bytes": .integer($0.bytes)] })
         return .object(object)

@@ -15,6 +15,7 @@ struct NestlingCommand: ParsableCommand {
               nestling embed all-MiniLM-L6-v2 "A sentence." "Another one." --similarity
               nestling embed all-MiniLM-L6-v2 --file texts.txt --npy vectors.npy
               nestling submodel all-MiniLM-L6-v2 smaller --ffn 0.5 --layers 0-3
+              nestling convert all-MiniLM-L6-v2 minilm-int8 --dtype int8
               nestling tokenize all-MiniLM-L6-v2 "A sentence." --table
               nestling bench all-MiniLM-L6-v2 --ffn 1,0.75,0.5,0.25
 
@@ -30,7 +31,7 @@ struct NestlingCommand: ParsableCommand {
             """,
         version: "nestling \(Engine.versionText)",
         subcommands: [
-            InspectCommand.self, EmbedCommand.self, SubmodelCommand.self, TokenizeCommand.self,
+            InspectCommand.self, EmbedCommand.self, SubmodelCommand.self, ConvertCommand.self, TokenizeCommand.self,
             BenchCommand.self, CheckCommand.self,
         ])
 }

@@ -21,7 +21,8 @@ final class ProgressBar {
     var report: Nestling.Progress {
         { stage, done, total throws(Failure) in
             try Interruption.check()
-            let verb = ["load": "loading", "save": "saving", "encode": "embedding"][stage] ?? stage
+            let verb =
+                ["load": "loading", "save": "saving", "encode": "embedding", "measure": "measuring"][stage] ?? stage
             self.draw(verb, share: total > 0 ? Double(done) / Double(total) : 0, note: "")
         }
     }

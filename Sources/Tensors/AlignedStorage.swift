@@ -22,5 +22,10 @@ public final class AlignedStorage: @unchecked Sendable {
         self.count = count
     }
 
+    /// Allocates room for `bytes` bytes.
+    public convenience init(bytes: Int) throws(Failure) {
+        try self.init(count: (bytes + MemoryLayout<Float>.stride - 1) / MemoryLayout<Float>.stride)
+    }
+
     deinit { free(pointer) }
 }

@@ -1,3 +1,4 @@
+public import Basics
 public import Kernels
 
 /// The floating-point types in which checkpoints store weights.
@@ -44,6 +45,15 @@ public struct StoredMatrix: @unchecked Sendable {
         self.rows = rows
         self.columns = columns
         self.owner = owner
+    }
+
+    /// Copies `matrix` into memory of its own, elements converted to `type`: float32, or bfloat16 rounded to nearest even.
+    public init(converting matrix: StoredMatrix, to type: StoredType) throws(Failure) {
+        let storage = try AlignedStorage(bytes: matrix.rows * matrix.columns * type.size)
+        nk_convert(
+            matrix.bytes, matrix.type.kernel, matrix.rows * matrix.columns, storage.pointer, type.kernel, 0)
+        self.init(
+            bytes: storage.pointer, type: type, rows: matrix.rows, columns: matrix.columns, owner: storage)
     }
 
     /// Rows `start ..< start + count`.

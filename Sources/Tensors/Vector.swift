@@ -29,6 +29,9 @@ public struct Vector: Sendable {
     /// The first element; valid while this value, or a prefix of it, is alive.
     public var pointer: UnsafePointer<Float> { UnsafePointer(storage.pointer) }
 
+    /// Bytes of the elements in use.
+    public var bytes: Int { count * MemoryLayout<Float>.stride }
+
     /// The leading `count` elements, sharing the memory.
     public func prefix(_ count: Int) -> Vector { Vector(storage: storage, count: min(count, self.count)) }
 }

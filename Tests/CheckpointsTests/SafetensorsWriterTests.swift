@@ -33,7 +33,7 @@ struct SafetensorsWriterTests {
         #expect(contents.tensors.map(\.shape) == declarations.map(\.shape))
         #expect(contents.tensors.map(\.type) == declarations.map(\.type))
         #expect(contents.tensors.flatMap { Array($0.bytes) } == data)
-        #expect(contents.tensors.first.map { $0.range.lowerBound % 8 } == 0)
+        #expect(contents.tensors.first.map { $0.range.lowerBound % 64 } == 0)
     }
 
     @Test func writesNoTensors() throws {

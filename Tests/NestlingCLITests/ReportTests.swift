@@ -88,7 +88,7 @@ import Testing
         let outcome = try Command.run("bench", bert, "--tokens", "4", "--batch", "1", "--repeat", "1")
         let table = outcome.lines.filter { $0.hasPrefix("|") }
         #expect(outcome.status == 0 && table.count == 3)
-        #expect(table.allSatisfy { $0.filter { $0 == "|" }.count == 12 && $0.count == table[0].count })
+        #expect(table.allSatisfy { $0.filter { $0 == "|" }.count == 14 && $0.count == table[0].count })
         #expect(try Command.run("bench", bert, "--tokens", "521").status == 64)
     }
 }

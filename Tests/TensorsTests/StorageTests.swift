@@ -55,9 +55,9 @@ import Testing
     }
 
     @Test func tablesGatherWhereTheyLie() throws {
-        let values = Float32LinearTests.numbers(6 * 7, seed: 1)
+        let values = PackedLinearTests.numbers(6 * 7, seed: 1)
         for type in [StoredType.float32, .float16, .bfloat16] {
-            let table = EmbeddingTable(Float32LinearTests.stored(values, rows: 6, columns: 7, type))
+            let table = EmbeddingTable(PackedLinearTests.stored(values, rows: 6, columns: 7, type))
             #expect(table.rows == 6 && table.columns == 7)
             var output = [Float](repeating: 10, count: 3 * 9)
             let indices: [Int32] = [5, 0, 5]
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func rowsOfStoredMatrices() {
-        let matrix = Float32LinearTests.stored([1, 2, 3, 4, 5, 6], rows: 3, columns: 2, .float32)
+        let matrix = PackedLinearTests.stored([1, 2, 3, 4, 5, 6], rows: 3, columns: 2, .float32)
         let part = matrix.rows(from: 1, count: 2)
         #expect(part.rows == 2 && part.columns == 2)
         #expect(part.bytes.loadUnaligned(as: Float.self) == 3)

@@ -97,7 +97,7 @@ public struct Attention: Mixer {
         }
         let meeting = Meeting(
             queries: queries, keys: keys, values: values, output: mixed, heads: heads, keyHeads: keyHeads,
-            headSize: headSize, scale: scale)
+            headSize: headSize, scale: scale, inputType: query.inputType)
         rule.mix(meeting, supports, context)
         mixed.multiply(Product(output, residual: stream, output: stream), threads: context.threads)
         context.workspace.release(to: mark)

@@ -56,6 +56,10 @@ typedef enum { NK_F32 = 0, NK_F16 = 1, NK_BF16 = 2 } nk_dtype;
 /* Converts count elements at `source` (any alignment) to float32. */
 void nk_to_f32(const void *source, nk_dtype dtype, size_t count, float *destination);
 
+/* Converts count elements at `source` (any alignment) to `to`, float32 or bfloat16 (rounded to nearest even), on up to
+ * `threads` threads. */
+void nk_convert(const void *source, nk_dtype from, size_t count, void *destination, nk_dtype to, int threads);
+
 /* ---- packed matrices and products ---- */
 
 /* Output rows per panel. A weight [outputs, inputs] is packed as panels of 32 output rows that hold all they need, scales
@@ -253,6 +257,19 @@ void nk_merge_metric(const float *key, size_t key_stride, size_t tokens, size_t 
 void nk_best_match(const float *sources, size_t source_stride, size_t n, const uint8_t *_Nullable source_allowed,
                    const float *targets, size_t target_stride, size_t m, const uint8_t *_Nullable target_allowed,
                    size_t columns, int32_t *best, float *score, int threads);
+
+/* ---- what the machine can do ---- */
+
+typedef enum {
+    NK_PEAK_F32 = 0,  /* float32 multiply-adds, operations per second (two each)                               */
+    NK_PEAK_BF16 = 1, /* products of bfloat16 pairs added to float32                                           */
+    NK_PEAK_I8 = 2,   /* products of bytes added to int32                                                      */
+    NK_PEAK_READ = 3  /* bytes read from memory per second                                                     */
+} nk_peak;
+
+/* Measures, for about `seconds`, what `threads` threads (0: as set) reach together with the instruction set in use. 0 if
+ * there is no memory. */
+double nk_measure_peak(nk_peak kind, int threads, double seconds);
 
 #pragma clang assume_nonnull end
 

@@ -1,9 +1,12 @@
 public import Basics
+public import Tensors
 
 /// A linear layer as the architecture describes it: which part of which tensor.
 ///
 /// The tensor has shape `[rows, columns]`; the layer is `outputs` rows of it from `firstRow` on (all, unless tensors are
 /// fused or nested) and its leading `inputs` columns. A bias is a vector of `rows` elements, of which it takes the same part.
+///
+/// A tensor that is packed (``codec``) holds the matrix as panels: U8 `[panels, bytes of a panel]`.
 public struct LinearNode: Equatable, Sendable {
     /// Name of the tensor.
     public var weight: String
@@ -19,11 +22,13 @@ public struct LinearNode: Equatable, Sendable {
     public var outputs: Int
     /// Columns that belong to this layer.
     public var inputs: Int
+    /// How the tensor is packed; `nil`: it is an ordinary tensor of floating-point numbers.
+    public var codec: Codec?
 
     /// A layer that is part of the tensor `weight`; by default all of it.
     public init(
         weight: String, bias: String?, rows: Int, columns: Int, firstRow: Int = 0, outputs: Int? = nil,
-        inputs: Int? = nil
+        inputs: Int? = nil, codec: Codec? = nil
     ) {
         self.weight = weight
         self.bias = bias
@@ -32,9 +37,11 @@ public struct LinearNode: Equatable, Sendable {
         self.firstRow = firstRow
         self.outputs = outputs ?? rows
         self.inputs = inputs ?? columns
+        self.codec = codec
     }
 
-    /// Reads `{"weight", "bias"?, "shape": [rows, columns], "rows": [first, count]?, "columns"?}`; `path` says where it stands.
+    /// Reads `{"weight", "bias"?, "shape": [rows, columns], "rows": [first, count]?, "columns"?, "codec"?}`; `path` says where it
+    /// stands.
     public init(_ json: JSON?, path: String) throws(Failure) {
         guard let object = json?.object else { throw Failure(.corrupt, "\(path): expected a linear layer") }
         let fields = JSONFields(object, name: path)
@@ -54,6 +61,12 @@ public struct LinearNode: Equatable, Sendable {
         guard inputs <= columns else {
             throw Failure(.corrupt, "\(path).columns: \(inputs) of \(columns) columns")
         }
+        guard let name = try fields.optionalString("codec") else { return }
+        guard let codec = Codec(rawValue: name) else {
+            throw Failure(.unsupported, "\(path).codec: \(name) is not known")
+        }
+        guard firstRow == 0 else { throw Failure(.corrupt, "\(path).rows: a packed tensor is used from row 0 on") }
+        self.codec = codec
     }
 
     /// The node of the architecture.
@@ -64,6 +77,7 @@ public struct LinearNode: Equatable, Sendable {
         object["shape"] = .array([.integer(rows), .integer(columns)])
         if firstRow != 0 || outputs != rows { object["rows"] = .array([.integer(firstRow), .integer(outputs)]) }
         if inputs != columns { object["columns"] = .integer(inputs) }
+        if let codec { object["codec"] = .string(codec.rawValue) }
         return .object(object)
     }
 }

@@ -1,7 +1,7 @@
-import Basics
-import Checkpoints
+public import Basics
+public import Checkpoints
 import Kernels
-import Tensors
+public import Tensors
 
 extension Tensor {
     /// The type of the elements, if it is one of those that weights may have.
@@ -17,7 +17,7 @@ extension Tensor {
     }
 
     /// This tensor, of two dimensions and not empty, as a matrix.
-    func matrix() throws(Failure) -> StoredMatrix {
+    public func matrix() throws(Failure) -> StoredMatrix {
         guard shape.count == 2, let base = bytes.baseAddress else {
             throw Failure(.corrupt, "\(file.name): tensor \(name) has shape \(shape), expected a matrix")
         }
@@ -27,6 +27,16 @@ extension Tensor {
 }
 
 extension Checkpoint {
+    /// The tensor of a linear layer, of the shape that its node says.
+    func tensor(of node: LinearNode) throws(Failure) -> Tensor {
+        guard let codec = node.codec else {
+            return try tensor(node.weight, shape: [node.rows, node.columns])
+        }
+        let panelBytes = codec.panelBytes(inputs: node.columns)
+        return try tensor(
+            node.weight, shape: [Codec.panels(outputs: node.rows), panelBytes], types: [.uint8])
+    }
+
     /// The table that a node `{"weight", "shape"}` describes.
     func table(_ node: JSON?, path: String, visit: (Tensor) -> Void = { _ in }) throws(Failure) -> StoredMatrix {
         guard let object = node?.object else { throw Failure(.corrupt, "\(path): expected a table") }

@@ -30,8 +30,10 @@ public struct CheckpointCheck: Sendable {
         }
         let architecture = description.architecture
         family = architecture.family
-        var used: [String: Tensor] = [:]
-        let weights = CheckedWeights(description.checkpoint) { used[$0.name] = $0 }
+        var used: [String: Use] = [:]
+        let weights = CheckedWeights(description.checkpoint) { tensor, layer in
+            used[tensor.name] = Use(tensor: tensor, layer: layer)
+        }
         do {
             let parts = try NetworkParts(architecture, weights)
             for kind in architecture.heads.keys { _ = try parts.head(kind, architecture, weights) }
@@ -43,11 +45,12 @@ public struct CheckpointCheck: Sendable {
             problems.append(error.message)
         }
         tensors = used.count
-        parameters = used.values.reduce(0) { $0 + $1.elementCount }
+        parameters = used.values.reduce(0) { $0 + $1.parameters }
         unused = description.checkpoint.names.filter { used[$0] == nil }.sorted()
         guard values else { return }
-        for tensor in used.values.sorted(by: { $0.name < $1.name }) {
-            if let index = try tensor.firstNotFinite() {
+        for use in used.values.sorted(by: { $0.tensor.name < $1.tensor.name }) {
+            let tensor = use.tensor
+            if let index = try use.firstNotFinite() {
                 problems.append("\(tensor.file.name): tensor \(tensor.name): element \(index) is not a finite number")
             }
             tensor.discardPages()
@@ -61,6 +64,25 @@ public struct CheckpointCheck: Sendable {
             "family": family.map { .string($0) } ?? .null, "tensors": .integer(tensors),
             "unused_tensors": .array(unused.map { .string($0) }), "parameters": .integer(parameters),
         ]
+    }
+}
+
+/// A tensor of a network, and the layer that it is the weight of.
+private struct Use {
+    let tensor: Tensor
+    let layer: LinearNode?
+
+    var parameters: Int {
+        guard let layer, layer.codec != nil else { return tensor.elementCount }
+        return layer.rows * layer.columns
+    }
+
+    func firstNotFinite() throws(Failure) -> Int? {
+        guard let layer, let codec = layer.codec else { return try tensor.firstNotFinite() }
+        let linear = try PackedLinear(
+            panels: tensor.bytes, owner: tensor.file, codec: codec, outputs: layer.rows, inputs: layer.columns,
+            bias: nil)
+        return try linear.firstNotFinite()
     }
 }
 

@@ -3,27 +3,36 @@ public import Blocks
 public import Checkpoints
 public import Tensors
 
-/// Packs the weights of a network from a checkpoint, and counts the bytes that they take.
+/// Packs the weights of a network from a checkpoint, or uses those that lie packed in it, and counts the bytes that they take.
 public final class CheckpointWeights: WeightSource {
     private let checkpoint: Checkpoint
+    private let precision: Precision
+    private let role: Precision.Role
     private let progress: LoadProgress
-    private var linears: [String: any Linear] = [:]
-    /// Bytes of packed weights, vectors, and tables used in place.
+    private var linears: [String: PackedLinear] = [:]
+    /// Bytes of packed weights, vectors, and tables.
     public private(set) var storageBytes = 0
 
-    /// Reads from `checkpoint`.
-    public init(_ checkpoint: Checkpoint, progress: LoadProgress) {
+    /// Reads from `checkpoint`; what is not packed there is packed with `precision`.
+    public init(
+        _ checkpoint: Checkpoint, precision: Precision, role: Precision.Role = .block, progress: LoadProgress
+    ) {
         self.checkpoint = checkpoint
+        self.precision = precision
+        self.role = role
         self.progress = progress
     }
 
     public func linear(_ node: JSON?, path: String) throws(Failure) -> any Linear {
-        let node = try LinearNode(node, path: path)
+        try packed(LinearNode(node, path: path))
+    }
+
+    /// The layer that `node` describes.
+    public func packed(_ node: LinearNode) throws(Failure) -> PackedLinear {
         // Layers that share weights (ALBERT) share the packed form.
         let key = "\(node.weight) \(node.bias ?? "") \(node.firstRow) \(node.outputs)"
-        if let linear = linears[key] { return linear.prefix(outputs: node.outputs, inputs: node.inputs) }
-        let tensor = try checkpoint.tensor(node.weight, shape: [node.rows, node.columns])
-        let part = try tensor.matrix().rows(from: node.firstRow, count: node.outputs)
+        if let linear = linears[key] { return linear.cut(outputs: node.outputs, inputs: node.inputs) }
+        let tensor = try checkpoint.tensor(of: node)
         var bias: Vector?
         if let name = node.bias {
             let tensor = try checkpoint.tensor(name, shape: [node.rows])
@@ -31,12 +40,21 @@ public final class CheckpointWeights: WeightSource {
             guard let base = tensor.bytes.baseAddress else { throw Failure(.internal, "tensor \(name) has no bytes") }
             bias = try Vector(converting: base + node.firstRow * type.size, type: type, count: node.outputs)
         }
-        let linear = try Float32Linear(packing: part, bias: bias)
+        let linear: PackedLinear
+        if let codec = node.codec {
+            linear = try PackedLinear(
+                panels: tensor.bytes, owner: tensor.file, codec: codec, outputs: node.rows, inputs: node.columns,
+                bias: bias)
+            try progress.advance(by: tensor.bytes.count)
+        } else {
+            let part = try tensor.matrix().rows(from: node.firstRow, count: node.outputs)
+            linear = try PackedLinear(packing: part, as: precision.codec(of: node, role), bias: bias)
+            tensor.discardPages()
+            try progress.advance(by: part.rows * part.columns * part.type.size)
+        }
         linears[key] = linear
         storageBytes += linear.storageBytes
-        tensor.discardPages()
-        try progress.advance(by: part.rows * part.columns * part.type.size)
-        return linear.prefix(outputs: node.outputs, inputs: node.inputs)
+        return linear.cut(outputs: node.outputs, inputs: node.inputs)
     }
 
     public func vector(_ name: String, count: Int) throws(Failure) -> Vector {
@@ -47,7 +65,12 @@ public final class CheckpointWeights: WeightSource {
     }
 
     public func table(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable {
-        let matrix = try checkpoint.table(node, path: path)
+        var source: Tensor?
+        var matrix = try checkpoint.table(node, path: path) { source = $0 }
+        if let type = precision.tableType(of: matrix) {
+            matrix = try StoredMatrix(converting: matrix, to: type)
+            source?.discardPages()
+        }
         storageBytes += matrix.rows * matrix.columns * matrix.type.size
         return EmbeddingTable(matrix)
     }
@@ -61,36 +84,34 @@ public final class CheckpointWeights: WeightSource {
 /// can be read.
 public struct CheckedWeights: WeightSource {
     private let checkpoint: Checkpoint
-    /// Called with each tensor that is used.
-    private let visit: (Tensor) -> Void
+    /// Called with each tensor that is used, and the layer if it is the weight of one.
+    private let visit: (Tensor, LinearNode?) -> Void
 
     /// Checks against `checkpoint`; `visit` sees every tensor that the network uses.
-    public init(_ checkpoint: Checkpoint, visit: @escaping (Tensor) -> Void = { _ in }) {
+    public init(_ checkpoint: Checkpoint, visit: @escaping (Tensor, LinearNode?) -> Void = { _, _ in }) {
         self.checkpoint = checkpoint
         self.visit = visit
     }
 
     public func linear(_ node: JSON?, path: String) throws(Failure) -> any Linear {
         let node = try LinearNode(node, path: path)
-        let tensor = try checkpoint.tensor(node.weight, shape: [node.rows, node.columns])
-        _ = try tensor.storedType()
-        visit(tensor)
-        if let bias = node.bias { visit(try checkpoint.tensor(bias, shape: [node.rows])) }
+        visit(try checkpoint.tensor(of: node), node)
+        if let bias = node.bias { visit(try checkpoint.tensor(bias, shape: [node.rows]), nil) }
         return UnloadedLinear(outputs: node.outputs, inputs: node.inputs, hasBias: node.bias != nil)
     }
 
     public func vector(_ name: String, count: Int) throws(Failure) -> Vector {
         let tensor = try checkpoint.tensor(name, shape: [count])
-        visit(tensor)
+        visit(tensor, nil)
         return try Vector(Array(repeating: 0, count: count))
     }
 
     public func table(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable {
-        EmbeddingTable(try checkpoint.table(node, path: path, visit: visit))
+        EmbeddingTable(try checkpoint.table(node, path: path) { visit($0, nil) })
     }
 
     public func values(_ name: String, shape: [Int]) throws(Failure) -> [Float] {
-        visit(try checkpoint.tensor(name, shape: shape))
+        visit(try checkpoint.tensor(name, shape: shape), nil)
         return try checkpoint.values(name, shape: shape)
     }
 }
@@ -101,6 +122,7 @@ private struct UnloadedLinear: Linear {
     let inputs: Int
     let hasBias: Bool
     var parameters: Int { outputs * inputs + (hasBias ? outputs : 0) }
+    var inputType: StoredType { .float32 }
     var storageBytes: Int { 0 }
 
     func prefix(outputs: Int, inputs: Int) -> any Linear {

@@ -1,6 +1,7 @@
 public import Basics
 import Blocks
 public import Checkpoints
+public import Tensors
 
 /// What `nestling.json` may say beside a checkpoint: what transformers' own files cannot express.
 public struct NestlingSettings: Sendable {
@@ -13,6 +14,8 @@ public struct NestlingSettings: Sendable {
     public var architecture: Architecture?
     /// Leading dimensions of sentence vectors.
     public var outputDimensions: Int?
+    /// In what the weights are packed; `nil`: they are ordinary tensors.
+    public var codec: Codec?
     /// What transformers cannot express, for people.
     public var notInTransformers: [String] = []
 
@@ -26,7 +29,15 @@ public struct NestlingSettings: Sendable {
         guard format == Self.format else {
             throw Failure(.unsupported, "\(Self.fileName): format \(format) is newer than this library")
         }
-        try fields.refuseUnknownKeys(known: ["format", "architecture", "output_dimensions", "not_in_transformers"])
+        try fields.refuseUnknownKeys(known: [
+            "format", "architecture", "dtype", "output_dimensions", "not_in_transformers",
+        ])
+        if let name = try fields.optionalString("dtype") {
+            guard let codec = Codec(rawValue: name) else {
+                throw Failure(.unsupported, "\(Self.fileName): dtype \(name) is not known")
+            }
+            self.codec = codec
+        }
         if let fields = try fields.optionalObject("architecture") { architecture = try Architecture(fields) }
         outputDimensions = try fields.optionalInteger("output_dimensions", in: 1...Int(Int32.max))
         notInTransformers = try fields.strings("not_in_transformers", default: [])
@@ -37,13 +48,14 @@ public struct NestlingSettings: Sendable {
         var object = JSONObject()
         object["format"] = .integer(Self.format)
         object["not_in_transformers"] = .array(notInTransformers.map { .string($0) })
+        if let codec { object["dtype"] = .string(codec.rawValue) }
         if let outputDimensions { object["output_dimensions"] = .integer(outputDimensions) }
         if let architecture { object["architecture"] = architecture.json }
         return .object(object)
     }
 
     /// Whether there is nothing to say.
-    public var isEmpty: Bool { architecture == nil && outputDimensions == nil }
+    public var isEmpty: Bool { architecture == nil && codec == nil && outputDimensions == nil }
 }
 
 /// Everything that a checkpoint says about its network, read but for the weights.
@@ -79,11 +91,23 @@ public struct CheckpointDescription: Sendable {
 }
 
 extension Network {
-    /// Loads the network of `description`: packs its weights, and gives back the pages of files that it has read.
-    public convenience init(loading description: CheckpointDescription, progress: Progress?) throws(Failure) {
+    /// Loads the network of `description`: packs its weights, and gives back the pages of files that it has read; or uses
+    /// the weights that lie packed in it in place.
+    ///
+    /// - Parameter codec: In what to keep the weights; `nil`: as the checkpoint has them packed, or else float32.
+    /// - Throws: also `unsupported` if the checkpoint is packed in something else than `codec`.
+    public convenience init(
+        loading description: CheckpointDescription, as codec: Codec? = nil, progress: Progress?
+    ) throws(Failure) {
+        if let packed = description.settings.codec, let codec, packed != codec {
+            throw Failure(
+                .unsupported, "the checkpoint is packed as \(packed.rawValue); it cannot be opened as \(codec.rawValue)"
+            )
+        }
         let checkpoint = description.checkpoint
         let total = checkpoint.names.reduce(0) { $0 + (checkpoint[$1]?.bytes.count ?? 0) }
-        let weights = try NetworkWeights(description, progress: LoadProgress(progress, total: total))
+        let precision = Precision(codec ?? description.settings.codec ?? .float32)
+        let weights = try NetworkWeights(description, precision, progress: LoadProgress(progress, total: total))
         var kept = KeptParts(all: weights.blocks, outputDimensions: weights.pipeline.dimensions)
         if let dimensions = description.sentence.truncatedDimension {
             kept.outputDimensions = min(dimensions, kept.outputDimensions)

@@ -10,6 +10,8 @@ public protocol Linear: Sendable {
     var inputs: Int { get }
     /// Learned numbers in use, the bias included.
     var parameters: Int { get }
+    /// The type to which products with it may round their inputs; attention between such layers follows.
+    var inputType: StoredType { get }
     /// Bytes that the whole packed matrix takes, shared by all its views.
     var storageBytes: Int { get }
 

@@ -54,7 +54,8 @@ class DecodeStreamHandle(ctypes.Structure):
 STATUS_OK = 0
 STATUS_BUFFER_TOO_SMALL = -7
 
-DTYPES = {"default": 0, "float32": 1}
+DTYPES = {"default": 0, "float32": 1, "bfloat16": 2, "int8": 3, "int4": 4}
+SAVE_FORMS = {None: 0, False: 1, True: 2}
 
 POOLINGS = {
     "default": 0,
@@ -159,6 +160,8 @@ class SaveOptions(SizedStructure):
         ("overwrite", c_int32),
         ("progress", Progress),
         ("user_data", c_void_p),
+        ("form", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

@@ -98,10 +98,10 @@ def _read_info(handle: Handle) -> ModelInfo:
 class LoadedModel:
     """A model's handle and what is read from it once. Immutable; any thread may use it."""
 
-    def __init__(self, handle: Handle, dtype: str) -> None:
+    def __init__(self, handle: Handle) -> None:
         self.handle = handle
-        self.dtype = dtype
         self.info = _read_info(handle)
+        self.dtype: str = self.describe()["dtype"]
         self._tokenizer: Optional[Tokenizer] = None
 
     @property

@@ -25,7 +25,7 @@ from .similarity import SimilarityName, similarity
 from .tokenizer import Tokenizer
 
 Path = Union[str, "os.PathLike[str]"]
-DType = Literal["float32"]
+DType = Literal["float32", "bfloat16", "int8", "int4"]
 #: Texts or sequences of token ids: one (str, flat list or 1-D array of int), or many.
 Single = Union[str, "Sequence[int]"]
 Batch = Union["Sequence[str]", "Sequence[Sequence[int]]", "Sequence[npt.NDArray[np.integer[Any]]]"]
@@ -36,7 +36,7 @@ Widths = Union[float, int, "Sequence[Union[float, int]]"]
 def load(
     path: Path,
     *,
-    dtype: DType = "float32",
+    dtype: Optional[DType] = None,
     map_weights: bool = True,
     show_progress_bar: Optional[bool] = False,
     progress: Optional[ProgressFunction] = None,
@@ -50,7 +50,9 @@ def load(
     path
         The directory with ``config.json`` and ``model.safetensors`` (or its shards), and what else belongs to it.
     dtype
-        How weights are stored and multiplied. This version has "float32".
+        How the weights of linear layers are kept and multiplied; everything between layers is float32. "float32";
+        "bfloat16" (half the memory); "int8" (a quarter; inputs of products get 8 bits too, with a scale for each token);
+        "int4" (an eighth). None: as the checkpoint is packed (see `Model.save`), or else float32.
     map_weights
         Map the files into memory (default); False reads them, so that others may truncate them meanwhile.
     show_progress_bar
@@ -76,7 +78,7 @@ def load(
 def load_bytes(
     files: Mapping[str, Any],
     *,
-    dtype: DType = "float32",
+    dtype: Optional[DType] = None,
     show_progress_bar: Optional[bool] = False,
     progress: Optional[ProgressFunction] = None,
 ) -> Model:
@@ -737,7 +739,7 @@ class Model:
                 spec.heads, spec.head_count = _int32s(widths, "heads"), len(widths)
         derived = ctypes.POINTER(_ffi.ModelHandle)()
         library.nestling_model_derive(loaded.handle, ctypes.byref(spec), ctypes.byref(derived))
-        return Model(LoadedModel(own_model(derived, keep=loaded.handle.keep), loaded.dtype))
+        return Model(LoadedModel(own_model(derived, keep=loaded.handle.keep)))
 
     def _widths(
         self, given: Widths, what: str, key: str, kept: Optional[list[int]]
@@ -773,11 +775,12 @@ class Model:
         self,
         path: Path,
         *,
+        packed: Optional[bool] = None,
         overwrite: bool = False,
         show_progress_bar: Optional[bool] = False,
         progress: Optional[ProgressFunction] = None,
     ) -> None:
-        """Saves the model or submodel as an ordinary checkpoint directory, tokenizer and settings included.
+        """Saves the model or submodel as a checkpoint directory, tokenizer and settings included.
 
         What transformers can express (one FFN width, fewer layers) loads there and gives the same hidden states. What
         it cannot is written to ``nestling.json``, which names each such property under "not_in_transformers".
@@ -786,6 +789,10 @@ class Model:
         ----------
         path
             Created if missing; its parent must exist.
+        packed
+            True: the weights as they lie in memory, in the model's `dtype`. Such a checkpoint opens at once, is mapped and
+            used in place, and gives the same bits; only Nestling reads it. False: tensors as transformers has them.
+            None: as the model was opened.
         overwrite
             Replace a checkpoint that lies there; otherwise it is refused.
         show_progress_bar, progress
@@ -796,7 +803,9 @@ class Model:
         InvalidArgumentError, InputOutputError, UnsupportedError, OutOfMemoryError, CancelledError
             On failure nothing usable is left under the final file names.
         """
-        options = _ffi.SaveOptions(overwrite=1 if overwrite else 0)
+        if packed not in _ffi.SAVE_FORMS:
+            raise InvalidArgumentError(f"packed must be True, False or None, not {packed!r}")
+        options = _ffi.SaveOptions(overwrite=1 if overwrite else 0, form=_ffi.SAVE_FORMS[packed])
         reporter = Reporter("save", show_progress_bar=show_progress_bar, progress=progress)
         reporter.install(options)
         reporter.call(library.nestling_model_save, self._loaded.handle, encode_path(path), ctypes.byref(options))
@@ -804,15 +813,15 @@ class Model:
 
 def _open(
     open_model: Any,
-    dtype: str,
+    dtype: Optional[str],
     map_weights: bool,
     show_progress_bar: Optional[bool],
     progress: Optional[ProgressFunction],
     keep: Any,
 ) -> Model:
-    number = _ffi.DTYPES.get(dtype) if isinstance(dtype, str) else None
+    number = 0 if dtype is None else _ffi.DTYPES.get(dtype) if isinstance(dtype, str) else None
     if number is None:
-        raise UnsupportedError(f"dtype must be 'float32' in this version, not {dtype!r}")
+        raise UnsupportedError(f"dtype must be one of {', '.join(map(repr, _ffi.DTYPES))}, not {dtype!r}")
     options = _ffi.OpenOptions(dtype=number, map_weights=1 if map_weights else -1)
     reporter = Reporter("load", show_progress_bar=show_progress_bar, progress=progress)
     reporter.install(options)
@@ -824,7 +833,7 @@ def _open(
         if opened:
             handle = own_model(opened, keep)
     assert handle is not None
-    return Model(LoadedModel(handle, "float32" if dtype == "default" else dtype))
+    return Model(LoadedModel(handle))
 
 
 def _whole(value: Any, what: str) -> int:

@@ -73,7 +73,7 @@ class SentenceTransformer:
         default_prompt_name: Optional[str] = None,
         similarity_fn_name: Optional[SimilarityName] = None,
         truncate_dim: Optional[int] = None,
-        dtype: Literal["float32"] = "float32",
+        dtype: Optional[DType] = None,
     ) -> None:
         _check_device(device)
         if isinstance(model_name_or_path, Model):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from typing import Any, Optional
 
 import numpy as np
+
+import nestling
 
 _DTYPES = {"F32": np.float32, "I32": np.int32}
 
@@ -51,3 +55,18 @@ def run_python(
     if check:
         assert result.returncode == 0, result.stdout + result.stderr
     return result
+
+
+TOKENIZERS = pathlib.Path(__file__).resolve().parent.parent.parent.parent / "Tests" / "TokenizersTests" / "Fixtures"
+
+
+def recorded_tokenizer(name: str) -> nestling.Tokenizer:
+    """The tokenizer of a recorded fixture: a tokenizer.json, or a SentencePiece file with its tokenizer_config.json."""
+    with (TOKENIZERS / f"{name}.jsonl").open(encoding="utf-8") as lines:
+        first = json.loads(lines.readline())
+    if "settings" not in first:
+        return nestling.Tokenizer.from_file(TOKENIZERS / first["tokenizer"])
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(TOKENIZERS / first["tokenizer"], pathlib.Path(folder) / "tokenizer.model")
+        (pathlib.Path(folder) / "tokenizer_config.json").write_text(json.dumps(first["settings"]), encoding="utf-8")
+        return nestling.Tokenizer.from_pretrained(folder)

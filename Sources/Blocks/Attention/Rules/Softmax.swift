@@ -28,7 +28,8 @@ public struct Softmax: Rule {
                         offsets: offsets, sequences: context.sequences, scale: meeting.scale, softcap: softcap,
                         causal: 0, window: -1, positions: positions.baseAddress,
                         key_bias: nil, alibi_slopes: nil, relative_bias: nil,
-                        relative_radius: 0, key_type: NK_F32, value_type: NK_F32, precision: NK_F32)
+                        relative_radius: 0, key_type: NK_F32, value_type: NK_F32,
+                        precision: meeting.inputType.kernel)
                     for support in supports { support.describe(&arguments) }
                     // The kernel may round otherwise with a bias, though it be 0: a sequence that has not merged gets none,
                     // whatever others of the batch have done.

@@ -4,7 +4,7 @@ import Tensors
 import Testing
 
 /// Packed matrices against the plain sum in float64, over odd sizes, and as prefixes of themselves.
-@Suite struct Float32LinearTests {
+@Suite struct PackedLinearTests {
     /// Bytes of a weight matrix, at an odd address.
     final class Bytes: @unchecked Sendable {
         let memory: UnsafeMutableRawPointer
@@ -69,8 +69,8 @@ import Testing
         let values = Self.numbers(outputs * inputs, seed: 1)
         let bias = Self.numbers(outputs, seed: 2)
         for type in [StoredType.float32, .float16, .bfloat16] {
-            let whole = try Float32Linear(
-                packing: Self.stored(values, rows: outputs, columns: inputs, type), bias: Vector(bias))
+            let whole = try PackedLinear(
+                packing: Self.stored(values, rows: outputs, columns: inputs, type), as: .float32, bias: Vector(bias))
             #expect(whole.parameters == outputs * inputs + outputs)
             for (m, n) in [(outputs, inputs), (1, 1), (outputs, 1), (1, inputs), ((outputs + 1) / 2, (inputs + 1) / 2)]
             {
@@ -94,8 +94,9 @@ import Testing
     }
 
     @Test func prefixesOfPrefixes() throws {
-        let whole = try Float32Linear(
-            packing: Self.stored(Self.numbers(70 * 50, seed: 4), rows: 70, columns: 50, .float32), bias: nil)
+        let whole = try PackedLinear(
+            packing: Self.stored(Self.numbers(70 * 50, seed: 4), rows: 70, columns: 50, .float32), as: .float32,
+            bias: nil)
         let input = Self.numbers(3 * 9, seed: 5)
         let direct = Self.product(whole.prefix(outputs: 35, inputs: 9), input, rows: 3)
         #expect(
@@ -109,8 +110,9 @@ import Testing
 
     @Test func epilogues() throws {
         let (rows, outputs, inputs) = (3, 37, 5)
-        let linear = try Float32Linear(
+        let linear = try PackedLinear(
             packing: Self.stored(Self.numbers(outputs * inputs, seed: 6), rows: outputs, columns: inputs, .float32),
+            as: .float32,
             bias: nil)
         let input = Self.numbers(rows * inputs, seed: 7)
         let plain = Self.product(linear, input, rows: rows)
@@ -137,9 +139,10 @@ import Testing
 
     @Test func severalInOneGo() throws {
         let linears = try [3, 32, 50].map { outputs in
-            try Float32Linear(
+            try PackedLinear(
                 packing: Self.stored(
                     Self.numbers(outputs * 8, seed: UInt64(outputs)), rows: outputs, columns: 8, .float32),
+                as: .float32,
                 bias: nil)
         }
         var input = Self.numbers(4 * 8, seed: 10)

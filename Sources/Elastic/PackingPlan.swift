@@ -1,0 +1,162 @@
+import Basics
+import Checkpoints
+import Models
+import Tensors
+
+/// What becomes of each tensor when a network is saved in packed form, and the architecture that names the results.
+///
+/// Every linear layer becomes a tensor of its own, also where layers were fused in one; layers that share weights go on to
+/// share them.
+struct PackingPlan {
+    /// A linear layer of the original, how much of it is used, and the codec that it is packed in.
+    struct Packed {
+        let name: String
+        /// With all outputs and inputs: a panel's bytes may depend on all that is in it.
+        var whole: LinearNode
+        var source: LinearNode
+        let role: Precision.Role
+        let codec: Codec
+    }
+
+    /// A vector, or part of one; or a table.
+    struct Copy {
+        let name: String
+        let source: Tensor
+        let firstElement: Int
+        let shape: [Int]
+        let type: ElementType
+    }
+
+    private(set) var architecture: Architecture
+    private(set) var linears: [Packed] = []
+    /// Wide types first.
+    private(set) var copies: [Copy] = []
+    private let precision: Precision
+
+    init(_ network: Network, _ precision: Precision) throws(Failure) {
+        self.precision = precision
+        let checkpoint = network.weights.checkpoint
+        let original = try network.architectureInPlace()
+        architecture = original
+        var wholes: [String: LinearNode] = [:]
+        try network.weights.architecture.forEachLinear { node, _ throws(Failure) in
+            let key = "\(node.weight) \(node.firstRow)"
+            if node.outputs >= wholes[key]?.outputs ?? 0 { wholes[key] = node }
+        }
+        // First how much of each tensor is used, then the nodes that say so.
+        try original.forEachLinear { node, role throws(Failure) in note(node, role) }
+        for index in linears.indices {
+            let source = linears[index].source
+            if let whole = wholes["\(source.weight) \(source.firstRow)"] { linears[index].whole = whole }
+        }
+        architecture = try original.mappingLinears { node, role throws(Failure) in relocated(node, role) }
+
+        var weights: Set<String> = []
+        var biases: [String: Copy] = [:]
+        try original.forEachLinear { node, role throws(Failure) in
+            weights.insert(node.weight)
+            let new = relocated(node, role)
+            guard let bias = node.bias, let name = new.bias, let tensor = checkpoint[bias] else { return }
+            weights.insert(bias)
+            biases[name] = Copy(
+                name: name, source: tensor, firstElement: node.firstRow, shape: [new.rows], type: tensor.type)
+        }
+        let tables = original.tables
+        for tensor in try original.tensors(in: checkpoint) {
+            if tables.contains(tensor.name) {
+                let type = try precision.tableType(of: tensor.matrix())
+                copies.append(
+                    Copy(
+                        name: tensor.name, source: tensor, firstElement: 0, shape: tensor.shape,
+                        type: type == nil ? tensor.type : .bfloat16))
+            } else if !weights.contains(tensor.name) {
+                copies.append(
+                    Copy(name: tensor.name, source: tensor, firstElement: 0, shape: tensor.shape, type: tensor.type))
+            }
+        }
+        copies += biases.values.sorted { $0.name < $1.name }
+        copies.sort { $0.type.bitCount > $1.type.bitCount }
+    }
+
+    private func codec(of node: LinearNode, _ role: Precision.Role) -> Codec {
+        node.codec ?? precision.codec(of: node, role)
+    }
+
+    private func name(of node: LinearNode, _ role: Precision.Role) -> String {
+        if node.codec != nil { return node.weight }
+        return "\(node.weight).\(codec(of: node, role).rawValue)" + (node.firstRow == 0 ? "" : ".\(node.firstRow)")
+    }
+
+    private mutating func note(_ node: LinearNode, _ role: Precision.Role) {
+        let name = name(of: node, role)
+        guard let index = linears.firstIndex(where: { $0.name == name }) else {
+            linears.append(Packed(name: name, whole: node, source: node, role: role, codec: codec(of: node, role)))
+            return
+        }
+        linears[index].source.outputs = max(linears[index].source.outputs, node.outputs)
+        linears[index].source.inputs = max(linears[index].source.inputs, node.inputs)
+    }
+
+    /// The node of a linear layer in its packed tensor.
+    private func relocated(_ node: LinearNode, _ role: Precision.Role) -> LinearNode {
+        let name = name(of: node, role)
+        let whole = linears.first { $0.name == name }?.source ?? node
+        let isWholeBias = node.firstRow == 0 && whole.outputs == node.rows
+        return LinearNode(
+            weight: name, bias: node.bias.map { isWholeBias ? $0 : "\($0).\(node.firstRow)" }, rows: whole.outputs,
+            columns: whole.inputs, outputs: node.outputs, inputs: node.inputs, codec: codec(of: node, role))
+    }
+}
+
+extension Architecture {
+    /// The names of the tensors that are tables.
+    fileprivate var tables: Set<String> {
+        Set(["tokens", "positions", "token_types"].compactMap { embedding[$0]?["weight"]?.string })
+    }
+
+    fileprivate func forEachLinear(
+        _ visit: (LinearNode, Precision.Role) throws(Failure) -> Void
+    ) throws(Failure) {
+        _ = try mappingLinears { node, role throws(Failure) in
+            try visit(node, role)
+            return node
+        }
+    }
+
+    /// The same architecture with other linear layers.
+    fileprivate func mappingLinears(
+        _ change: (LinearNode, Precision.Role) throws(Failure) -> LinearNode
+    ) throws(Failure) -> Architecture {
+        var changed = self
+        func mapped(_ node: JSON, _ role: Precision.Role) throws(Failure) -> JSON {
+            try node.mappingLinears { node throws(Failure) in try change(node, role) }
+        }
+        if var object = embedding.object, let projection = object["projection"] {
+            object["projection"] = try mapped(projection, .block)
+            changed.embedding = .object(object)
+        }
+        for index in blocks.indices { changed.blocks[index].node = try mapped(blocks[index].node, .block) }
+        for (kind, head) in heads { changed.heads[kind] = try mapped(head, .head) }
+        return changed
+    }
+}
+
+extension JSON {
+    /// The same node, in which every linear layer (what has a weight and a shape) is another.
+    fileprivate func mappingLinears(_ change: (LinearNode) throws(Failure) -> LinearNode) throws(Failure) -> JSON {
+        switch self {
+        case .array(let elements):
+            var mapped: [JSON] = []
+            for element in elements { mapped.append(try element.mappingLinears(change)) }
+            return .array(mapped)
+        case .object(let object):
+            if object["weight"] != nil, object["shape"] != nil {
+                return try change(LinearNode(self, path: "architecture")).json
+            }
+            var mapped = JSONObject()
+            for (key, value) in object.members { mapped[key] = try value.mappingLinears(change) }
+            return .object(mapped)
+        default: return self
+        }
+    }
+}

@@ -1,0 +1,36 @@
+public import Tensors
+
+/// In how many bits the weights of an ordinary checkpoint are kept: which codec each matrix gets.
+///
+/// Nearly all weights are in the linear layers of blocks, embedding tables and vocabulary heads. Norms, biases, classifiers and
+/// what follows pooling stay float32: they cost nothing, and errors in them reach the result unattenuated.
+public struct Precision: Sendable, Equatable {
+    /// What a linear layer is for.
+    public enum Role: Sendable {
+        /// Part of a block, or the embedding's projection.
+        case block
+        /// Part of a head.
+        case head
+    }
+
+    /// The codec of the blocks' linear layers.
+    public let codec: Codec
+
+    /// Keeps the blocks' linear layers in `codec`.
+    public init(_ codec: Codec) { self.codec = codec }
+
+    /// The codec of a layer. Of heads only vocabularies get less than float32, and 8 bits where blocks have 4: their scores
+    /// are the result.
+    public func codec(of node: LinearNode, _ role: Role) -> Codec {
+        switch role {
+        case .block: codec
+        case .head: node.rows < 1024 ? .float32 : codec == .int4 ? .int8 : codec
+        }
+    }
+
+    /// The type that an embedding table is converted to; `nil`: it is used where it lies. Rows are read one at a time, so
+    /// fewer than 16 bits would save no time.
+    public func tableType(of matrix: StoredMatrix) -> StoredType? {
+        codec != .float32 && matrix.type == .float32 ? .bfloat16 : nil
+    }
+}

@@ -1,0 +1,132 @@
+public import Basics
+import Kernels
+
+/// A weight matrix packed into panels of 32 outputs: a prefix of the outputs is fewer panels, a prefix of the inputs a
+/// shorter run inside each.
+public struct PackedLinear: Linear, @unchecked Sendable {
+    /// How the weights are stored.
+    public let codec: Codec
+    public let outputs: Int
+    public let inputs: Int
+    private let panels: UnsafeRawPointer
+    /// What keeps `panels` valid.
+    private let owner: any AnyObject & Sendable
+    private let packedInputs: Int
+    private let bias: Vector?
+    public let storageBytes: Int
+
+    /// Packs `weight` `[outputs, inputs]`.
+    public init(packing weight: StoredMatrix, as codec: Codec, bias: Vector?, threads: Int = 0) throws(Failure) {
+        let bytes = nk_packed_bytes(codec.kernel, weight.rows, weight.columns)
+        let storage = try AlignedStorage(bytes: bytes)
+        nk_pack(
+            codec.kernel, weight.bytes, weight.type.kernel, weight.rows, weight.columns, weight.columns, 1,
+            storage.pointer, Int32(threads))
+        self.init(
+            panels: storage.pointer, owner: storage, codec: codec, packedInputs: weight.columns, bias: bias,
+            outputs: weight.rows, inputs: weight.columns, storageBytes: bytes + (bias?.bytes ?? 0))
+    }
+
+    /// Uses panels that lie packed in a file, in place if they are aligned to a cache line.
+    ///
+    /// - Parameters:
+    ///   - panels: `Codec.panels(outputs:)` times `codec.panelBytes(inputs:)` bytes.
+    ///   - owner: keeps them valid.
+    public init(
+        panels: UnsafeRawBufferPointer, owner: any AnyObject & Sendable, codec: Codec, outputs: Int, inputs: Int,
+        bias: Vector?
+    ) throws(Failure) {
+        guard let base = panels.baseAddress, panels.count == nk_packed_bytes(codec.kernel, outputs, inputs) else {
+            throw Failure(.internal, "\(panels.count) bytes are not \(outputs) x \(inputs) packed as \(codec)")
+        }
+        var (start, holder) = (base, owner)
+        if UInt(bitPattern: base) % 64 != 0 {
+            let storage = try AlignedStorage(bytes: panels.count)
+            UnsafeMutableRawPointer(storage.pointer).copyMemory(from: base, byteCount: panels.count)
+            (start, holder) = (UnsafeRawPointer(storage.pointer), storage)
+        }
+        self.init(
+            panels: start, owner: holder, codec: codec, packedInputs: inputs, bias: bias, outputs: outputs,
+            inputs: inputs, storageBytes: panels.count + (bias?.bytes ?? 0))
+    }
+
+    private init(
+        panels: UnsafeRawPointer, owner: any AnyObject & Sendable, codec: Codec, packedInputs: Int, bias: Vector?,
+        outputs: Int, inputs: Int, storageBytes: Int
+    ) {
+        self.panels = panels
+        self.owner = owner
+        self.codec = codec
+        self.packedInputs = packedInputs
+        self.bias = bias
+        self.outputs = outputs
+        self.inputs = inputs
+        self.storageBytes = storageBytes
+    }
+
+    public var inputType: StoredType { codec == .float32 ? .float32 : .bfloat16 }
+    public var parameters: Int { outputs * inputs + (bias == nil ? 0 : outputs) }
+
+    public func prefix(outputs: Int, inputs: Int) -> any Linear { cut(outputs: outputs, inputs: inputs) }
+
+    /// As ``prefix(outputs:inputs:)``.
+    public func cut(outputs: Int, inputs: Int) -> PackedLinear {
+        PackedLinear(
+            panels: panels, owner: owner, codec: codec, packedInputs: packedInputs, bias: bias,
+            outputs: min(outputs, self.outputs), inputs: min(inputs, self.inputs), storageBytes: storageBytes)
+    }
+
+    /// Hands the panels in use, cut to the inputs in use, over piece by piece. A prefix of the inputs is a prefix of each
+    /// panel's bytes.
+    public func writePanels(_ write: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
+        let count = Codec.panels(outputs: outputs)
+        let stride = codec.panelBytes(inputs: packedInputs)
+        if inputs == packedInputs {
+            return try write(UnsafeRawBufferPointer(start: panels, count: count * stride))
+        }
+        for index in 0..<count {
+            try write(UnsafeRawBufferPointer(start: panels + index * stride, count: codec.panelBytes(inputs: inputs)))
+        }
+    }
+
+    /// The place, row by row, of the first weight that is infinite or not a number.
+    public func firstNotFinite() throws(Failure) -> Int? {
+        let rows = Int(NK_PANEL)
+        let values = try AlignedStorage(count: min(outputs, rows) * inputs)
+        for first in stride(from: 0, to: outputs, by: rows) {
+            let count = min(rows, outputs - first) * inputs
+            let panel = panels + first / rows * codec.panelBytes(inputs: packedInputs)
+            nk_unpack(codec.kernel, panel, packedInputs, min(rows, outputs - first), inputs, values.pointer)
+            if let index = (0..<count).first(where: { !values.pointer[$0].isFinite }) { return first * inputs + index }
+        }
+        return nil
+    }
+
+    public func multiply(_ input: Matrix, _ products: [Product], threads: Int) {
+        withUnsafeTemporaryAllocation(of: nk_linear.self, capacity: products.count) { group in
+            var count = 0
+            for product in products {
+                if let linear = product.linear as? PackedLinear, linear.codec == codec {
+                    group.initializeElement(at: count, to: linear.kernelArguments(product))
+                    count += 1
+                } else {
+                    product.linear.multiply(input, [product], threads: threads)
+                }
+            }
+            if let first = group.baseAddress, count > 0 {
+                nk_gemm(input.pointer, input.stride, input.rows, first, count, Int32(threads))
+            }
+        }
+    }
+
+    private func kernelArguments(_ product: Product) -> nk_linear {
+        nk_linear(
+            codec: codec.kernel, packed: panels, packed_inputs: packedInputs, inputs: inputs, outputs: outputs,
+            bias: bias?.pointer, activation: product.activation.kernel,
+            multiply: product.multiplier.map { UnsafePointer($0.pointer) },
+            multiply_stride: product.multiplier?.stride ?? 0,
+            residual: product.residual.map { UnsafePointer($0.pointer) },
+            residual_stride: product.residual?.stride ?? 0,
+            output: product.output.pointer, output_stride: product.output.stride)
+    }
+}
