@@ -22,7 +22,8 @@ typedef struct {
 
 static void load_block(const float *columns, size_t begin, size_t inputs, nk_i4_block *block) {
     memset(block->weights, 0, sizeof block->weights);
-    memcpy(block->weights, columns + begin * NK_PANEL, nk_minimum(nk_i4_group, inputs - begin) * NK_PANEL * sizeof(float));
+    memcpy(block->weights, columns + begin * NK_PANEL,
+           nk_minimum(nk_i4_group, inputs - begin) * NK_PANEL * sizeof(float));
     uint32_t greatest[NK_PANEL] = {0}, signs[NK_PANEL] = {0};
     for (int i = 0; i < nk_i4_group; i++)
         for (int lane = 0; lane < NK_PANEL; lane++) {

@@ -20,7 +20,7 @@ typedef struct {
     size_t tiles, chunks;
 } nk_gemm_job;
 
-enum { most_tile_rows = 168, most_wide_rows = 3, most_panels = 4 };
+enum { most_tile_rows = 112, most_panels = 4 };
 
 static void prepare_rows(size_t begin, size_t end, void *context) {
     const nk_gemm_job *job = context;
@@ -33,7 +33,7 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
     const size_t first = job->rows * tile / job->tiles, rows = job->rows * (tile + 1) / job->tiles - first;
     const size_t row = job->first_row + first, column = panel * NK_PANEL, stride = NK_PANEL * count;
     const size_t panel_bytes = nk_panel_bytes(linear->codec, linear->packed_inputs);
-    _Alignas(64) float sums[most_tile_rows * NK_PANEL]; /* or most_wide_rows and most_panels of them */
+    _Alignas(64) float sums[most_tile_rows * NK_PANEL]; /* or few rows of most_panels */
     const nk_word *words = job->prepared ? job->prepared + first * job->row_words
                                          : (const nk_word *)(job->input + row * job->input_stride);
     const nk_epilogue_f32 epilogue = {
@@ -79,7 +79,7 @@ static void multiply_units(size_t begin, size_t end, void *context) {
         }
         const size_t run = nk_minimum(end - begin, nk_ceiling(linear->outputs, NK_PANEL) - panel);
         const size_t first = job->tiles * chunk / job->chunks, last = job->tiles * (chunk + 1) / job->chunks;
-        const size_t at_once = job->rows <= most_wide_rows ? most_panels : 1;
+        const size_t at_once = job->rows <= job->product->wide_rows ? most_panels : 1;
         for (size_t done = 0; done < run; done += at_once)
             for (size_t tile = first; tile < last; tile++)
                 multiply_tile(job, linear, tile, panel + done, nk_minimum(at_once, run - done));
@@ -100,7 +100,8 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
 
     /* Work below about 4 microseconds is not worth a hand-over; a claim should be about that long. */
     static const double speeds[] = {[NK_CODEC_F32] = 1, [NK_CODEC_BF16] = 2, [NK_CODEC_I8] = 4, [NK_CODEC_I4] = 3};
-    const double claim = 256 * 1024 * speeds[job->linears[0].codec], work = (double)rows * (double)inputs * (double)panels * NK_PANEL;
+    const double claim = 256 * 1024 * speeds[job->linears[0].codec];
+    const double work = (double)rows * (double)inputs * (double)panels * NK_PANEL;
     const size_t workers = (size_t)(threads > 0 && threads < nk_thread_count() ? threads : nk_thread_count());
     if (work < claim / 2) threads = 1;
     if (threads != 1 && workers > 1 && job->chunks * panels < 2 * workers)
@@ -109,7 +110,8 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     const double unit_work = work / (double)units;
     size_t grain = unit_work >= claim ? 1 : (size_t)(claim / unit_work) + 1;
     if (threads != 1) grain = nk_maximum(1, nk_minimum(grain, units / (2 * workers)));
-    if (rows <= most_wide_rows) grain = nk_minimum(nk_round_up(grain, most_panels), nk_maximum(1, nk_ceiling(units, workers)));
+    if (rows <= job->product->wide_rows)
+        grain = nk_minimum(nk_round_up(grain, most_panels), nk_maximum(1, nk_ceiling(units, workers)));
     nk_parallel_for(units, grain, threads, multiply_units, job);
 }
 

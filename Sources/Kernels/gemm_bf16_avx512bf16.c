@@ -42,6 +42,6 @@ static void pair_row(const float *input, size_t inputs, nk_word *row) {
 #pragma clang attribute pop
 
 const nk_product nk_product_bf16_avx512bf16 = {
-    .tile_rows = most_tile_rows, .row_words = pair_words, .prepare_row = pair_row, .tile = multiply_tile,
-    .takes_epilogue = 1, .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16};
+    .tile_rows = most_tile_rows, .wide_rows = wide_rows, .row_words = pair_words, .prepare_row = pair_row,
+    .tile = multiply_tile, .takes_epilogue = 1, .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16};
 #endif

@@ -23,5 +23,5 @@ VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *pane
 #include "gemm_tile_body.h"
 
 #define NK_PRODUCT_BF16_WIDENED                                                                                      \
-    {.tile_rows = most_tile_rows, .row_words = rounded_words, .prepare_row = round_row, .tile = multiply_tile,       \
-     .takes_epilogue = 1, .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16}
+    {.tile_rows = most_tile_rows, .wide_rows = wide_rows, .row_words = rounded_words, .prepare_row = round_row,      \
+     .tile = multiply_tile, .takes_epilogue = 1, .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16}

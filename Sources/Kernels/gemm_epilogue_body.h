@@ -39,7 +39,8 @@ VECTOR_INLINE void epilogue_rows(const float *sums, size_t sums_stride, size_t r
         epilogue_pair(sums, sums_stride, rows, e, column, 1, all, all, activation);
     if (column < columns) {
         const size_t left = columns - column;
-        epilogue_pair(sums, sums_stride, rows, e, column, 0, v_first(left), v_first(left > VW ? left - VW : 0), activation);
+        epilogue_pair(sums, sums_stride, rows, e, column, 0, v_first(left), v_first(left > VW ? left - VW : 0),
+                      activation);
     }
 }
 

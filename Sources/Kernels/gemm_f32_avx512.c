@@ -19,5 +19,6 @@ void nk_epilogue_f32_avx512(NK_EPILOGUE_F32_PARAMETERS) { epilogue_f32(sums, sum
 
 #pragma clang attribute pop
 
-const nk_product nk_product_f32_avx512 = {.tile_rows = most_tile_rows, .tile = multiply_tile, .takes_epilogue = 1};
+const nk_product nk_product_f32_avx512 = {
+    .tile_rows = most_tile_rows, .wide_rows = wide_rows, .tile = multiply_tile, .takes_epilogue = 1};
 #endif

@@ -223,5 +223,5 @@ static void prepare_row(const float *input, size_t inputs, nk_word *row) {
 }
 
 #define NK_PRODUCT_I4                                                                                                \
-    {.tile_rows = most_rows, .row_words = row_words, .prepare_row = prepare_row,   .tile = multiply_rows,              \
-     .pack_panel = pack_panel_i4, .unpack_panel = unpack_panel_i4}
+    {.tile_rows = most_rows, .wide_rows = most_direct_rows, .row_words = row_words, .prepare_row = prepare_row,      \
+     .tile = multiply_rows, .pack_panel = pack_panel_i4, .unpack_panel = unpack_panel_i4}

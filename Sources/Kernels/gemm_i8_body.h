@@ -44,5 +44,5 @@ static void multiply_spans(const nk_tile *operands) {
 }
 
 #define NK_PRODUCT_I8(words, prepare)                                                                                \
-    {.tile_rows = most_tile_rows, .row_words = words, .prepare_row = prepare, .tile = multiply_spans,                \
-     .takes_epilogue = 1, .pack_panel = pack_panel_i8, .unpack_panel = unpack_panel_i8}
+    {.tile_rows = most_tile_rows, .wide_rows = wide_rows, .row_words = words, .prepare_row = prepare,                \
+     .tile = multiply_spans, .takes_epilogue = 1, .pack_panel = pack_panel_i8, .unpack_panel = unpack_panel_i8}

@@ -148,8 +148,8 @@ typedef struct {
 
 /* How one instruction set multiplies with one codec. */
 typedef struct {
-    /* The most rows that `tile` takes at once. */
-    size_t tile_rows;
+    /* The most rows that `tile` takes at once, and the most with which it takes several panels (at most 4). */
+    size_t tile_rows, wide_rows;
 
     /* Words of a prepared row. NULL (f32): the tile reads the input as it is. */
     size_t (*row_words)(size_t inputs);

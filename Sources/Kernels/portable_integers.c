@@ -58,7 +58,7 @@ static void tile_i8(const nk_tile *t) {
 }
 
 const nk_product nk_product_i8_portable = {
-    .tile_rows = 8, .row_words = row_words_i8, .prepare_row = prepare_row_i8, .tile = tile_i8,
+    .tile_rows = 8, .wide_rows = 3, .row_words = row_words_i8, .prepare_row = prepare_row_i8, .tile = tile_i8,
     .pack_panel = pack_panel_i8, .unpack_panel = unpack_panel_i8};
 
 #include "codec_i4_body.h"
@@ -103,5 +103,5 @@ static void tile_i4(const nk_tile *t) {
 }
 
 const nk_product nk_product_i4_portable = {
-    .tile_rows = 8, .row_words = row_words_i4, .prepare_row = prepare_row_i4, .tile = tile_i4,
+    .tile_rows = 8, .wide_rows = 3, .row_words = row_words_i4, .prepare_row = prepare_row_i4, .tile = tile_i4,
     .pack_panel = pack_panel_i4, .unpack_panel = unpack_panel_i4};

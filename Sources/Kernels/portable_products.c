@@ -9,7 +9,7 @@ static void tile_f32(const nk_tile *t) {
                                  t->start_scale);
 }
 
-const nk_product nk_product_f32_portable = {.tile_rows = 8, .tile = tile_f32};
+const nk_product nk_product_f32_portable = {.tile_rows = 8, .wide_rows = 3, .tile = tile_f32};
 
 #include "codec_bf16_body.h"
 
@@ -29,5 +29,5 @@ static void tile_bf16(const nk_tile *t) {
 }
 
 const nk_product nk_product_bf16_portable = {
-    .tile_rows = 8, .row_words = rounded_words, .prepare_row = round_row, .tile = tile_bf16, .pack_panel = pack_panel_bf16,
-    .unpack_panel = unpack_panel_bf16};
+    .tile_rows = 8, .wide_rows = 3, .row_words = rounded_words, .prepare_row = round_row, .tile = tile_bf16,
+    .pack_panel = pack_panel_bf16, .unpack_panel = unpack_panel_bf16};
