@@ -40,6 +40,13 @@ struct AddedTokens: Sendable {
     /// How many added tokens the model does not have itself.
     private(set) var countOutsideModel = 0
 
+    private static func checkLength(_ count: Int) throws(Failure) {
+        guard count <= Limits.addedTokenBytes else {
+            throw Failure(
+                .unsupported, "an added token has \(count) bytes; at most \(Limits.addedTokenBytes) are looked for")
+        }
+    }
+
     /// Adds `list` in order. A token that the model knows keeps its id; the others are numbered from the size of the
     /// model's vocabulary on, whatever ids the file gives, as in the reference.
     init(_ list: [Token], model: any Model, normalizer: (any Normalizer)?) throws(Failure) {
@@ -49,6 +56,7 @@ struct AddedTokens: Sendable {
         var normalizedBytes = 0
         for token in list where !token.content.isEmpty {
             let bytes = Array(token.content.utf8)
+            try Self.checkLength(bytes.count)
             let id: Int32
             if let known = ids[bytes] ?? bytes.withUnsafeBufferPointer({ model.id(of: $0) }) {
                 id = known
@@ -70,6 +78,7 @@ struct AddedTokens: Sendable {
                         .outOfMemory,
                         "the normalizer makes more than \(limit) bytes of added tokens of \(allBytes) bytes together")
                 }
+                try Self.checkLength(text.bytes.count)
                 normalizedBytes += text.bytes.count
                 contents[id] = text.bytes
             }

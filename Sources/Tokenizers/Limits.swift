@@ -6,6 +6,10 @@ enum Limits {
     /// The special tokens that a post-processor adds to a text.
     static let addedTokens = 1 << 16
 
+    /// Bytes of an added token. It is looked for at every place of the text, so that a long one and a text that nearly holds
+    /// it everywhere would take the product of both lengths.
+    static let addedTokenBytes = 4096
+
     /// Bytes of normalized text that `count` bytes of text may become. Compatibility decomposition makes at most 18 of one
     /// and the byte-level alphabet doubles them; the rest is for what files insert. Places have 32 bits.
     static func normalizedBytes(of count: Int) -> Int { min(saturated(count, 64, 1 << 20), Int(Int32.max) - 16) }

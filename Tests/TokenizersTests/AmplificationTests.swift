@@ -268,4 +268,11 @@ import Tokenizers
             _ = try tokenizer.decode([Int32](repeating: 1, count: 10_000))
         }
     }
+
+    @Test func longAddedTokensAreRefused() throws {
+        func added(_ count: Int) -> String { #", "added_tokens": [{"id": 3, "content": "\#(letters(count))"}]"# }
+        #expect(try tokenizer(added(4096)).encode(letters(5000)).ids.first == 3)
+        let failure = #expect(throws: Failure.self) { _ = try tokenizer(added(4097)) }
+        #expect(failure?.kind == .unsupported && failure?.message.contains("4097 bytes") == true)
+    }
 }

@@ -122,7 +122,8 @@ public struct PackedLinear: Linear, @unchecked Sendable {
     private func kernelArguments(_ product: Product) -> nk_linear {
         nk_linear(
             codec: codec.kernel, packed: panels, packed_inputs: packedInputs, inputs: inputs, outputs: outputs,
-            bias: bias?.pointer, activation: product.activation.kernel,
+            bias: bias?.pointer,
+            activation: codec == .float32 ? product.activation.kernel : product.activation.roughKernel,
             multiply: product.multiplier.map { UnsafePointer($0.pointer) },
             multiply_stride: product.multiplier?.stride ?? 0,
             residual: product.residual.map { UnsafePointer($0.pointer) },
