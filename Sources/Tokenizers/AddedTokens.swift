@@ -35,6 +35,10 @@ struct AddedTokens: Sendable {
     /// What decoding sees of the tokens: the normalized form for those that are matched in normalized text.
     private var contents: [Int32: [UInt8]] = [:]
     private var specialContents: Set<[UInt8]> = []
+    /// Where special tokens begin with this byte; most tokens are known not to be one by that.
+    private var beginsSpecial = [Bool](repeating: false, count: 256)
+    /// The ids that ``contents`` has lie in here.
+    private var idBounds: ClosedRange<Int32>?
     private var rawTrie = ByteTrie()
     private var normalizedTrie = ByteTrie()
     /// How many added tokens the model does not have itself.
@@ -69,7 +73,11 @@ struct AddedTokens: Sendable {
             ids[bytes] = id
             tokens[id] = token
             contents[id] = bytes
-            if token.special { specialContents.insert(bytes) }
+            idBounds = min(idBounds?.lowerBound ?? id, id)...max(idBounds?.upperBound ?? id, id)
+            if token.special {
+                specialContents.insert(bytes)
+                beginsSpecial[Int(bytes[0])] = true
+            }
             if token.normalized, let normalizer {
                 var text = AlignedText(bytes, origin: 0, limit: limit - normalizedBytes)
                 try normalizer.normalize(&text)
@@ -98,10 +106,13 @@ struct AddedTokens: Sendable {
     func id(of content: [UInt8]) -> Int32? { ids[content] }
 
     /// What decoding sees of the added token `id`, or nil.
-    func content(of id: Int32) -> [UInt8]? { contents[id] }
+    func content(of id: Int32) -> [UInt8]? { idBounds?.contains(id) == true ? contents[id] : nil }
 
     /// Whether `content` is a special token.
-    func isSpecial(_ content: [UInt8]) -> Bool { specialContents.contains(content) }
+    func isSpecial(_ content: ArraySlice<UInt8>) -> Bool {
+        guard let first = content.first, beginsSpecial[Int(first)] else { return false }
+        return specialContents.contains(Array(content))
+    }
 
     /// All added tokens with their ids, in the order of the ids.
     var all: [(id: Int32, token: Token)] { tokens.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 } }

@@ -33,13 +33,26 @@ enum ByteLevelAlphabet {
     static func bytes(of text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
+        return append(known: text, to: &result) ? result : nil
+    }
+
+    /// Appends the bytes that `text` stands for; if a character of it is none of the 256, `text` as it is.
+    static func append(_ text: UnsafeBufferPointer<UInt8>, to result: inout [UInt8]) {
+        let start = result.count
+        if append(known: text, to: &result) { return }
+        result.removeSubrange(start...)
+        result.append(contentsOf: text)
+    }
+
+    /// Whether all of `text` could be appended.
+    private static func append(known text: UnsafeBufferPointer<UInt8>, to result: inout [UInt8]) -> Bool {
         var position = 0
         while position < text.count {
             let (scalar, length) = text.scalar(at: position)
-            guard let byte = byte(of: scalar) else { return nil }
+            guard let byte = byte(of: scalar) else { return false }
             result.append(byte)
             position += length
         }
-        return result
+        return true
     }
 }

@@ -11,6 +11,7 @@ public final class Tokenizer: Sendable {
     let model: any Model
     let postProcessor: (any PostProcessor)?
     let decoder: (any Decoder)?
+    private let tokenwiseDecoder: (any TokenwiseDecoder)?
     let addedTokens: AddedTokens
     /// The white space of the model's tokens by their ids, if the post-processor wants it. Looking at the tokens themselves
     /// would count references to the vocabulary, token by token, which threads do not do side by side.
@@ -40,6 +41,7 @@ public final class Tokenizer: Sendable {
         let ids = postProcessor?.trimsOffsets == true ? 0..<Int32(clamping: model.count) : 0..<0
         tokenMargins = ids.map { TokenMargins(model.token(of: $0) ?? []) }
         self.decoder = decoder
+        tokenwiseDecoder = decoder as? any TokenwiseDecoder
         self.truncation = truncation
         self.padding = padding
         let addedTokens = try AddedTokens(added, model: model, normalizer: normalizer)
@@ -223,11 +225,12 @@ public final class Tokenizer: Sendable {
     ///   limit); `unsupported` if a regular expression of the file takes too long on the tokens.
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool = true) throws(Failure) -> String {
         var tokens: [[UInt8]] = []
-        tokens.reserveCapacity(ids.count)
+        var text: [UInt8] = []
+        if tokenwiseDecoder == nil { tokens.reserveCapacity(ids.count) } else { text.reserveCapacity(4 * ids.count) }
         let limit = Limits.spelledBytes(of: ids.count)
         var spelled = 0
         for id in ids {
-            guard let token = addedTokens.content(of: id) ?? model.token(of: id).map(Array.init) else { continue }
+            guard let token = addedTokens.content(of: id)?[...] ?? model.token(of: id) else { continue }
             if skipSpecialTokens, addedTokens.isSpecial(token) { continue }
             spelled += token.count
             guard spelled <= limit else {
@@ -235,8 +238,13 @@ public final class Tokenizer: Sendable {
                     .outOfMemory,
                     "\(ids.count) tokens are spelled with more than \(limit) bytes, the most for that many")
             }
-            tokens.append(token)
+            if let tokenwiseDecoder {
+                token.withUnsafeBufferPointer { tokenwiseDecoder.append($0, to: &text) }
+            } else {
+                tokens.append(Array(token))
+            }
         }
+        if tokenwiseDecoder != nil { return UTF8Text.string(text) }
         if let decoder {
             let decoded = try decoder.decode(tokens, limit: Limits.decodedBytes(of: spelled))
             return UTF8Text.string(Array(decoded.joined()))

@@ -10,6 +10,12 @@ protocol Decoder: Sendable {
     func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]]
 }
 
+/// A decoder that sees each token alone and makes no more bytes of it than it has: needs no array for each token.
+protocol TokenwiseDecoder: Decoder {
+    /// Appends what becomes of a token. What is not UTF-8 in the end is repaired by the caller.
+    func append(_ token: UnsafeBufferPointer<UInt8>, to text: inout [UInt8])
+}
+
 /// The decoders that can be read, by their names in tokenizer.json.
 enum Decoders {
     static func read(_ json: Settings) throws(Failure) -> any Decoder {

@@ -25,12 +25,14 @@ struct BPEDecoder: Decoder {
 }
 
 /// Turns characters of the byte-level alphabet back into bytes; a token with any other character stays as it is.
-struct ByteLevelDecoder: Decoder {
+struct ByteLevelDecoder: TokenwiseDecoder {
+    func append(_ token: UnsafeBufferPointer<UInt8>, to text: inout [UInt8]) {
+        ByteLevelAlphabet.append(token, to: &text)
+    }
+
     func decode(_ tokens: [[UInt8]], limit: Int) throws(Failure) -> [[UInt8]] {
         var bytes: [UInt8] = []
-        for token in tokens {
-            bytes.append(contentsOf: token.withUnsafeBufferPointer { ByteLevelAlphabet.bytes(of: $0) } ?? token)
-        }
+        for token in tokens { token.withUnsafeBufferPointer { append($0, to: &bytes) } }
         return [Array(UTF8Text.string(bytes).utf8)]
     }
 }
