@@ -28,6 +28,7 @@ from ._columns import Pad, encode_batch
 from ._cutting import Padding, Truncation
 from ._handles import Handle, own_tokenizer, read_json, read_text
 from ._library import library
+from ._single import encode_single
 from .added_token import AddedToken
 from .encoding import Encoding, encodings_of
 from .errors import BufferTooSmallError, NotFoundError, UnsupportedError
@@ -164,6 +165,10 @@ class Tokenizer:
         """
         _refuse_words(is_pretokenized)
         check_text(sequence, "sequence")
+        if pair is None and max_length is None and self._truncation is None and self._padding is None:
+            made = encode_single(self._handle, sequence, bool(add_special_tokens))
+            if made is not None:
+                return Encoding(made[0], 0, made[1], 1, self._tokens)
         seconds: Optional[list[Optional[str]]] = None
         if pair is not None:
             check_text(pair, "pair")
