@@ -6,6 +6,15 @@
 #ifndef CONFORMANCE_H
 #define CONFORMANCE_H
 
+/* ThreadSanitizer's own locks may stay locked in the child of a process with threads; everything else can fork. */
+#define CAN_FORK 1
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef CAN_FORK
+#define CAN_FORK 0
+#endif
+#endif
+
 #include <nestling.h>
 
 #include <ftw.h>

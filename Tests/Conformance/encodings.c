@@ -166,14 +166,16 @@ static void any_thread(void) {
     for (int i = 0; i < SERVERS; i++)
         if (pthread_create(&servers[i], NULL, serve, (void *)(intptr_t)i) != 0) exit(2);
     for (int i = 0; i < SERVERS; i++) pthread_join(servers[i], NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(60);
-        nestling_encodings *mine = encode(1, &options);
-        _exit(equal(mine, expected) ? 0 : 1);
+    if (CAN_FORK) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            nestling_encodings *mine = encode(1, &options);
+            _exit(equal(mine, expected) ? 0 : 1);
+        }
+        int status = -1;
+        CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
-    int status = -1;
-    CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     nestling_encodings_release(expected);
 }
 

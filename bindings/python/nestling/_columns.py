@@ -109,8 +109,30 @@ def _view(owner: Handle, first: Any, count: int, kind: Any) -> npt.NDArray[Any]:
     return np.asarray(_Memory(owner, ctypes.addressof(first.contents), count, dtype.str))
 
 
+def _joined(texts: Sequence[Any]) -> Optional[tuple[Any, Any, int]]:
+    """Does what `_pointers` does with one piece of memory for all texts; None if one is missing or has no UTF-8."""
+    try:
+        data = "".join(texts).encode("utf-8")
+    except (TypeError, UnicodeEncodeError):
+        return None
+    ends = np.cumsum(
+        np.fromiter((len(text) if text.isascii() else len(text.encode("utf-8")) for text in texts), np.uintp, len(texts))
+    )
+    lengths = np.diff(ends, prepend=np.uintp(0))
+    memory = ctypes.c_char_p(data)
+    address = ctypes.cast(memory, ctypes.c_void_p).value or 0
+    addresses = (ends - lengths + np.uintp(address)).astype(np.uintp, copy=False)
+    pointers = (ctypes.c_char_p * len(texts)).from_buffer(addresses)
+    pointers._memory = memory  # type: ignore[attr-defined]
+    return pointers, (ctypes.c_size_t * len(texts)).from_buffer(lengths), len(data)
+
+
 def _pointers(texts: Sequence[Optional[str]], what: str) -> tuple[Any, Any, int]:
     """Returns the texts as C takes them: pointers to UTF-8 (they keep it alive), numbers of bytes; and their sum."""
+    if len(texts) > 1:
+        made = _joined(texts)
+        if made is not None:
+            return made
     single = len(texts) == 1
     encoded = [
         None if text is None else encode_utf8(text, what if single else f"{what} {index}")

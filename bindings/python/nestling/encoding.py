@@ -404,6 +404,8 @@ def encodings_of(batch: Batch, pairs: Optional[list[bool]], names: Callable[[lis
     columns = batch.columns
     offsets = batch.offsets.tolist()
     parts = batch.parts
+    if pairs is None and len(parts) == len(offsets):  # nothing was cut off
+        return [Encoding(columns, begin, end, 1, names) for begin, end in zip(offsets, offsets[1:])]
     result = []
     for text in range(len(parts) - 1):
         sequences = 2 if pairs is not None and pairs[text] else 1
