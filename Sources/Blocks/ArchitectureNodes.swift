@@ -30,10 +30,10 @@ extension JSONFields {
     public func activation(_ key: String, default: Activation? = nil) throws(Failure) -> Activation {
         guard let text = try optionalString(key) else {
             if let `default` { return `default` }
-            throw Failure(.corrupt, "\(name): key \"\(key)\" is missing; expected the name of an activation")
+            throw Failure(.corrupt, "\(name): key \(key.quoted) is missing; expected the name of an activation")
         }
         guard let activation = Activation(rawValue: text) else {
-            throw Failure(.unsupported, "\(name): activation \"\(text)\" is not known")
+            throw Failure(.unsupported, "\(name): activation \(text.quoted) is not known")
         }
         return activation
     }

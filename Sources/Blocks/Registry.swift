@@ -49,7 +49,7 @@ public enum Registry {
         guard let builder = table[type] else {
             throw Failure(
                 .unsupported,
-                "\(fields.name): \(kind) \"\(type)\" is not known; known are \(table.keys.sorted().joined(separator: ", "))"
+                "\(fields.name): \(kind) \(type.quoted) is not known; known are \(table.keys.sorted().joined(separator: ", "))"
             )
         }
         return try builder(fields, weights)

@@ -81,7 +81,7 @@ extension Model {
         case .named(let name):
             if let text = sentence.prompt(name) { return text }
             throw Failure(
-                .notFound, "the checkpoint has no prompt \"\(name)\"; it has \(sentence.prompts.map(\.name))")
+                .notFound, "the checkpoint has no prompt \(name.quoted); it has \(sentence.prompts.map(\.name))")
         }
     }
 }

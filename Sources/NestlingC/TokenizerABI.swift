@@ -91,7 +91,7 @@ public func nestling_tokenizer_token_to_id(
         let out = try require(out_id, "out_id")
         let token = try text(token, "token")
         guard let id = tokenizer.id(of: token) else {
-            throw NestlingError(.notFound, "the vocabulary has no token \"\(token)\"")
+            throw NestlingError(.notFound, "the vocabulary has no token \(token.quoted)")
         }
         out.pointee = id
     }

@@ -31,7 +31,7 @@ struct Settings: Sendable {
 
     /// A failure for a component that this build does not know.
     func unsupported(_ stage: String, _ type: String) -> Failure {
-        Failure(.unsupported, "\(path("type")): \(stage) \"\(type)\" is not supported")
+        Failure(.unsupported, "\(path("type")): \(stage) \(type.quoted) is not supported")
     }
 
     /// The member `type`.

@@ -25,10 +25,10 @@ extension Tokenizer {
             try Self.token(config, "cls_token", "[CLS]"), try Self.token(config, "mask_token", "[MASK]"),
         ]
         guard let sep = tokens.id(of: names[1]) else {
-            throw Failure(.corrupt, "\(name): the separator token \"\(names[1])\" is missing")
+            throw Failure(.corrupt, "\(name): the separator token \(names[1].quoted) is missing")
         }
         guard let cls = tokens.id(of: names[3]) else {
-            throw Failure(.corrupt, "\(name): the class token \"\(names[3])\" is missing")
+            throw Failure(.corrupt, "\(name): the class token \(names[3].quoted) is missing")
         }
         try self.init(
             normalizer: BertNormalizer(

@@ -27,7 +27,7 @@ public struct BipartiteMerging: Reducer {
         default:
             throw Failure(
                 .invalidArgument,
-                "\(fields.name): protect \"\(protect)\" is not known; known are special, first, last, none")
+                "\(fields.name): protect \(protect.quoted) is not known; known are special, first, last, none")
         }
         isProportional = try fields.bool("proportional_attention", default: true)
     }

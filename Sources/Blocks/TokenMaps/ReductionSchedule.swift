@@ -36,7 +36,7 @@ extension ReductionSchedule {
         guard let slope = slopes[schedule] else {
             throw Failure(
                 .invalidArgument,
-                "\(fields.name): schedule \"\(schedule)\" is not known; known are constant, decreasing, increasing")
+                "\(fields.name): schedule \(schedule.quoted) is not known; known are constant, decreasing, increasing")
         }
         let amount = fields["r"]
         if let ratio = try fields.optionalNumber("ratio") {

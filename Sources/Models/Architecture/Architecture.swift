@@ -61,7 +61,7 @@ public struct Architecture: Sendable, Equatable {
         finalNorm = fields["final_norm"] ?? .null
         for (key, head) in try fields.optionalObject("heads")?.object.members ?? [] {
             guard let kind = HeadKind(name: key) else {
-                throw Failure(.unsupported, "\(fields.name).heads: head \"\(key)\" is not known")
+                throw Failure(.unsupported, "\(fields.name).heads: head \(key.quoted) is not known")
             }
             heads[kind] = head
         }

@@ -63,7 +63,7 @@ public struct LinearNode: Equatable, Sendable {
         }
         guard let name = try fields.optionalString("codec") else { return }
         guard let codec = Codec(rawValue: name) else {
-            throw Failure(.unsupported, "\(path).codec: \(name) is not known")
+            throw Failure(.unsupported, "\(path).codec: \(name.quoted) is not known")
         }
         guard firstRow == 0 else { throw Failure(.corrupt, "\(path).rows: a packed tensor is used from row 0 on") }
         self.codec = codec

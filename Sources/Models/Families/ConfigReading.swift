@@ -12,7 +12,7 @@ extension JSONFields {
     func activationName(_ key: String, default: String) throws(Failure) -> String {
         let text = try string(key, default: `default`)
         guard let activation = Activation(huggingFace: text) else {
-            throw Failure(.unsupported, "\(name): \(key) \"\(text)\" is not supported")
+            throw Failure(.unsupported, "\(name): \(key) \(text.quoted) is not supported")
         }
         return activation.rawValue
     }
@@ -39,7 +39,7 @@ extension JSONFields {
         if !allowed.contains(found) {
             throw Failure(
                 .unsupported,
-                "\(name): \(key) \"\(found)\" is not supported; supported is \(allowed.joined(separator: ", "))")
+                "\(name): \(key) \(found.quoted) is not supported; supported is \(allowed.joined(separator: ", "))")
         }
     }
 

@@ -34,7 +34,7 @@ public enum Families {
         guard let family = all.first(where: { $0.modelTypes.contains(type) }) else {
             throw Failure(
                 .unsupported,
-                "\(config.name): model_type \"\(type)\" is not supported; supported are \(modelTypes.joined(separator: ", "))"
+                "\(config.name): model_type \(type.quoted) is not supported; supported are \(modelTypes.joined(separator: ", "))"
             )
         }
         return family

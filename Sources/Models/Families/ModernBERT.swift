@@ -92,7 +92,7 @@ enum ModernBERT: Family {
                 throw Failure(.corrupt, "\(config.name): layer_types has \(types.count) entries for \(count) layers")
             }
             for type in types where type != "full_attention" && type != "sliding_attention" {
-                throw Failure(.unsupported, "\(config.name): layer type \"\(type)\" is not supported")
+                throw Failure(.unsupported, "\(config.name): layer type \(type.quoted) is not supported")
             }
             return types.map { $0 == "full_attention" }
         }

@@ -34,7 +34,7 @@ public struct NestlingSettings: Sendable {
         ])
         if let name = try fields.optionalString("dtype") {
             guard let codec = Codec(rawValue: name) else {
-                throw Failure(.unsupported, "\(Self.fileName): dtype \(name) is not known")
+                throw Failure(.unsupported, "\(Self.fileName): dtype \(name.quoted) is not known")
             }
             self.codec = codec
         }

@@ -40,7 +40,7 @@ public enum Reducers {
         let method = try fields.string("method")
         switch method {
         case "tome": return try BipartiteMerging(fields)
-        default: throw Failure(.invalidArgument, "reduction: method \"\(method)\" is not known; known are tome")
+        default: throw Failure(.invalidArgument, "reduction: method \(method.quoted) is not known; known are tome")
         }
     }
 }

@@ -168,7 +168,7 @@ struct BPE: Model {
             for token in [parts[0], parts[1], merged] {
                 guard let id = token.withUnsafeBufferPointer({ vocabulary.id(of: $0) }) else {
                     let name = String(decoding: token, as: UTF8.self)
-                    throw Failure(.corrupt, "\(place()): the token \"\(name)\" is not in the vocabulary")
+                    throw Failure(.corrupt, "\(place()): the token \(name.quoted) is not in the vocabulary")
                 }
                 ids.append(id)
             }
@@ -228,7 +228,8 @@ struct BPE: Model {
             }
             if !isSpelled {
                 throw Failure(
-                    .corrupt, "the vocabulary has no unknown token \"\(unknownToken ?? "")\", which this text needs")
+                    .corrupt,
+                    "the vocabulary has no unknown token \((unknownToken ?? "").quoted), which this text needs")
             }
             guard tokens.ids.count <= limit, !work.isTooLong else {
                 throw Failure(

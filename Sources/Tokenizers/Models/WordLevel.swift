@@ -27,7 +27,7 @@ struct WordLevel: Model {
             let bytes = UnsafeBufferPointer(rebasing: text[piece.start..<piece.end])
             guard let id = vocabulary.id(of: bytes) ?? unknown else {
                 throw Failure(
-                    .corrupt, "the vocabulary has no unknown token \"\(unknownToken)\", which this text needs")
+                    .corrupt, "the vocabulary has no unknown token \(unknownToken.quoted), which this text needs")
             }
             tokens.append(id, piece.start, piece.end, word: word)
         }

@@ -54,7 +54,7 @@ struct WordPiece: Model {
             if isTooLong(text, piece) || !spell(text, piece, word, &tokens) {
                 guard let unknown else {
                     throw Failure(
-                        .corrupt, "the vocabulary has no unknown token \"\(unknownToken)\", which this text needs")
+                        .corrupt, "the vocabulary has no unknown token \(unknownToken.quoted), which this text needs")
                 }
                 tokens.truncate(to: before)
                 tokens.append(unknown, piece.start, piece.end, word: word)

@@ -112,7 +112,7 @@ extension Tokenizer {
             let name = key == "src_lang" ? try config.string("src_lang", default: "en_XX") : names[key] ?? ""
             let bytes = Array(name.utf8)
             guard let id = known.id(of: bytes) ?? bytes.withUnsafeBufferPointer({ model.id(of: $0) }) else {
-                throw config.expected("a token of the vocabulary instead of \"\(name)\"", key)
+                throw config.expected("a token of the vocabulary instead of \(name.quoted)", key)
             }
             return id
         }

@@ -133,7 +133,7 @@ struct SentencePieces: Sendable {
             func failure(_ message: String) -> Failure {
                 Failure(
                     .corrupt,
-                    "\(file.name): pieces[\(index)]: \"\(String(decoding: piece.text.prefix(100), as: UTF8.self))\" "
+                    "\(file.name): pieces[\(index)]: \(String(decoding: piece.text.prefix(100), as: UTF8.self).quoted) "
                         + message)
             }
             let known = piece.text.withUnsafeBufferPointer { text in

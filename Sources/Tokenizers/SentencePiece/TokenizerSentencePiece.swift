@@ -61,7 +61,7 @@ extension Tokenizer {
             if config.has(key) {
                 let name = try token(config, key, "")
                 guard let id = pieces.vocabulary.id(of: name) else {
-                    throw Failure(.corrupt, "\(config.path(key)): \(file.name) has no piece \"\(name)\"")
+                    throw Failure(.corrupt, "\(config.path(key)): \(file.name) has no piece \(name.quoted)")
                 }
                 return id
             }

@@ -310,7 +310,7 @@ struct OnigurumaSyntax {
         guard let content = OnigurumaProperty.content(name) else {
             // Code points that PCRE2 may take for unassigned are cut out again.
             guard let (base, lost) = OnigurumaProperty.unassigned(name) else {
-                throw refused("the property \"\(name)\"")
+                throw refused("the property \(name.quoted)")
             }
             let others = "\\P\(base)\(lost)"
             return isNegated ? ("[\(others)]", others) : ("(?:(?![\(lost)])\\p\(base))", nil)
