@@ -79,23 +79,34 @@ private final class Crew<Worker>: @unchecked Sendable {
     private let next = Atomic<Int>(0)
     private let stops = Atomic<Bool>(false)
     private let done = Atomic<Int>(0)
-    private let results = Mutex<Results>(Results())
+    /// One for each thread, which alone writes it; read when all have ended.
+    private let outcomes: UnsafeMutableBufferPointer<Outcome?>
 
-    /// `Worker` is made and used by one thread at a time; handing it over is guarded by the mutex.
-    private struct Results: @unchecked Sendable {
-        var workers: [Worker] = []
-        var failure: TextFailure?
-        var cancelled: Failure?
+    private struct Outcome {
+        let worker: Worker
+        let failure: TextFailure?
+        let cancelled: Failure?
     }
 
-    init(size: Int) { self.size = size }
+    init(size: Int) {
+        self.size = size
+        outcomes = .allocate(capacity: size)
+        outcomes.initialize(repeating: nil)
+    }
 
-    var workers: [Worker] { results.withLock { $0 }.workers }
+    deinit {
+        outcomes.deinitialize()
+        outcomes.deallocate()
+    }
 
+    /// After all have ended.
+    var workers: [Worker] { outcomes.compactMap { $0?.worker } }
+
+    /// After all have ended.
     func rethrow() throws(Failure) {
-        let results = results.withLock { $0 }
-        if let cancelled = results.cancelled { throw cancelled }
-        if let failure = results.failure { throw failure.failure }
+        if let cancelled = outcomes.lazy.compactMap({ $0?.cancelled }).first { throw cancelled }
+        let failures = outcomes.compactMap { $0?.failure }
+        if let first = failures.min(by: { $0.text < $1.text }) { throw first.failure }
     }
 
     /// Claims runs until there are none. Runs are claimed in order, and one that was claimed is done: so when a text fails,
@@ -129,12 +140,7 @@ private final class Crew<Worker>: @unchecked Sendable {
                 stops.store(true, ordering: .relaxed)
             }
         }
-        let result = Results(workers: [worker], failure: failure, cancelled: cancelled)
-        results.withLock { results in
-            results.workers += result.workers
-            results.cancelled = results.cancelled ?? result.cancelled
-            if let failure = result.failure, failure.text < results.failure?.text ?? .max { results.failure = failure }
-        }
+        outcomes[slot] = Outcome(worker: worker, failure: failure, cancelled: cancelled)
     }
 }
 
