@@ -59,8 +59,8 @@ public struct PackedWriter {
         for linear in plan.linears {
             try progress?("save", total - writer.remainingCount, total)
             let weights = CheckpointWeights(
-                checkpoint, precision: precision, role: linear.role, progress: LoadProgress(nil, total: 0))
-            try weights.packed(linear.whole).cut(
+                checkpoint, precision: precision, progress: LoadProgress(nil, total: 0))
+            try weights.packed(linear.whole, linear.role).cut(
                 outputs: linear.source.outputs, inputs: linear.source.inputs
             ).writePanels { bytes throws(Failure) in try writer.write(bytes) }
         }

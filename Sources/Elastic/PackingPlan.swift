@@ -48,6 +48,9 @@ struct PackingPlan {
         for index in linears.indices {
             let source = linears[index].source
             if let whole = wholes["\(source.weight) \(source.firstRow)"] { linears[index].whole = whole }
+            let columns = linears[index].whole.columns
+            linears[index].whole.inputs = columns
+            linears[index].source.inputs = linears[index].codec.cuttableInputs(source.inputs, of: columns)
         }
         architecture = try original.mappingLinears { node, role throws(Failure) in relocated(node, role) }
 
@@ -129,7 +132,7 @@ extension Architecture {
     ) throws(Failure) -> Architecture {
         var changed = self
         func mapped(_ node: JSON, _ role: Precision.Role) throws(Failure) -> JSON {
-            try node.mappingLinears { node throws(Failure) in try change(node, role) }
+            try node.mappingLinears(role, change)
         }
         if var object = embedding.object, let projection = object["projection"] {
             object["projection"] = try mapped(projection, .block)
@@ -143,18 +146,20 @@ extension Architecture {
 
 extension JSON {
     /// The same node, in which every linear layer (what has a weight and a shape) is another.
-    fileprivate func mappingLinears(_ change: (LinearNode) throws(Failure) -> LinearNode) throws(Failure) -> JSON {
+    fileprivate func mappingLinears(
+        _ role: Precision.Role, _ change: (LinearNode, Precision.Role) throws(Failure) -> LinearNode
+    ) throws(Failure) -> JSON {
         switch self {
         case .array(let elements):
             var mapped: [JSON] = []
-            for element in elements { mapped.append(try element.mappingLinears(change)) }
+            for element in elements { mapped.append(try element.mappingLinears(role, change)) }
             return .array(mapped)
         case .object(let object):
             if object["weight"] != nil, object["shape"] != nil {
-                return try change(LinearNode(self, path: "architecture")).json
+                return try change(LinearNode(self, path: "architecture"), role).json
             }
             var mapped = JSONObject()
-            for (key, value) in object.members { mapped[key] = try value.mappingLinears(change) }
+            for (key, value) in object.members { mapped[key] = try value.mappingLinears(role.ofLayer(key), change) }
             return .object(mapped)
         default: return self
         }

@@ -86,7 +86,8 @@ static void search_scales(const int8_t codes[16], nk_i4_block *block) {
         }
 }
 
-static void store_block(const int8_t codes[16], const nk_i4_block *block, uint8_t *group) {
+static void store_block(const int8_t codes[16], const nk_i4_block *block, uint8_t *group, float sums[NK_PANEL]) {
+    int32_t whole[NK_PANEL] = {0};
     float inverse[NK_PANEL];
     for (int lane = 0; lane < NK_PANEL; lane++) {
         const uint16_t bits = (uint16_t)(nk_bits_of(block->scales[lane]) >> 16);
@@ -101,7 +102,9 @@ static void store_block(const int8_t codes[16], const nk_i4_block *block, uint8_
         }
         uint8_t *bytes = group + nk_i4_scales + i / 4 * 64 + i % 4;
         for (int lane = 0; lane < 16; lane++) bytes[4 * lane] = (uint8_t)(index[lane] | index[lane + 16] << 4);
+        for (int lane = 0; lane < NK_PANEL; lane++) whole[lane] += codes[index[lane]];
     }
+    for (int lane = 0; lane < NK_PANEL; lane++) sums[lane] = fmaf((float)whole[lane], block->scales[lane], sums[lane]);
 }
 
 /* The squared error with one of the tables, by every eighth group. */
@@ -123,10 +126,16 @@ static void pack_panel_i4(const float *columns, size_t inputs, void *panel) {
     memset(bytes, 0, nk_i4_header);
     for (int k = 0; k < 16; k++) bytes[k] = (uint8_t)(codes[k] + 128);
     nk_i4_block block;
+    float sums[NK_PANEL] = {0};
+    uint8_t *place = bytes + nk_i4_sums_begin(inputs);
     for (size_t begin = 0; begin < inputs; begin += nk_i4_group) {
         load_block(columns, begin, inputs, &block);
         search_scales(codes, &block);
-        store_block(codes, &block, bytes + nk_i4_header + begin / nk_i4_group * nk_i4_group_bytes);
+        store_block(codes, &block, bytes + nk_i4_header + begin / nk_i4_group * nk_i4_group_bytes, sums);
+        if ((begin + nk_i4_group) % NK_SUM_INPUTS == 0 || begin + nk_i4_group >= inputs) {
+            memcpy(place, sums, sizeof sums);
+            place += sizeof sums;
+        }
     }
 }
 

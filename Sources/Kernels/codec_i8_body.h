@@ -14,7 +14,8 @@ static void pack_panel_i8(const float *columns, size_t inputs, void *panel) {
         }
     for (int lane = 0; lane < NK_PANEL; lane++) scales[lane] = nk_quantization_scale(greatest[lane], &inverse[lane]);
     memcpy(panel, scales, sizeof scales);
-    uint32_t *words = (uint32_t *)panel + NK_PANEL;
+    uint32_t *words = (uint32_t *)panel + NK_PANEL, sums[NK_PANEL] = {0};
+    char *place = (char *)panel + nk_i8_sums_begin(inputs);
     for (size_t i = 0; i < inputs; i += 4) {
         uint32_t quads[NK_PANEL] = {0};
         for (size_t j = 0; j < 4; j++)
@@ -22,8 +23,13 @@ static void pack_panel_i8(const float *columns, size_t inputs, void *panel) {
                 const float x = i + j < inputs ? columns[(i + j) * NK_PANEL + (size_t)lane] : 0;
                 const int32_t q = inverse[lane] == 0 ? 0 : rounded_weight(x * inverse[lane]);
                 quads[lane] |= (uint32_t)(q + 128) << 8 * j;
+                sums[lane] += (uint32_t)(q + 128);
             }
         memcpy(words + i / 4 * NK_PANEL, quads, sizeof quads);
+        if ((i + 4) % NK_SUM_INPUTS == 0 || i + 4 >= inputs) {
+            memcpy(place, sums, sizeof sums);
+            place += sizeof sums;
+        }
     }
 }
 

@@ -58,6 +58,7 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
         .panel_bytes = panel_bytes,
         .panel_count = count,
         .inputs = job->inputs,
+        .packed_inputs = linear->packed_inputs,
         .sums = sums,
         .sums_stride = stride,
         .epilogue = fused ? &epilogue : NULL,

@@ -23,13 +23,17 @@ enum {
     prefetch_bytes = 10 * nk_i4_group_bytes,
 };
 
+VECTOR_INLINE size_t groups_of(const nk_tile *t) {
+    return nk_ceiling(nk_summed_inputs(t->inputs, t->packed_inputs), nk_i4_group);
+}
+
 /* ---- few rows ---- */
 
 /* One panel at a time: memory is read fastest in order. A strip is the two halves of the same bytes: VW outputs, and those
  * 16 further on. */
 VECTOR_INLINE void direct(const int rows, const nk_tile *t, size_t panel) {
     enum { strips = 16 / VW };
-    const size_t groups = nk_ceiling(t->inputs, nk_i4_group);
+    const size_t groups = groups_of(t);
     const char *source = t->panels + panel * t->panel_bytes;
     const veci codes = vi_table(source);
     float *sums = t->sums + panel * NK_PANEL;
@@ -182,7 +186,7 @@ static const tile_function tiles[8] = {NULL, NULL, NULL, tile_3, tile_4, tile_5,
 /* One panel: sums are 32 apart. */
 static void multiply_many_rows(const nk_tile *t) {
     nk_i4_looked_up buffer[buffer_groups];
-    const size_t groups = nk_ceiling(t->inputs, nk_i4_group), parts = nk_ceiling(t->row_count, most_tile_rows);
+    const size_t groups = groups_of(t), parts = nk_ceiling(t->row_count, most_tile_rows);
     for (size_t first = 0; first < groups; first += buffer_groups) {
         const size_t count = nk_minimum(buffer_groups, groups - first);
         look_up(t->panels, first, count, buffer);
@@ -201,23 +205,33 @@ static void multiply_rows(const nk_tile *t) {
         multiply_few_rows(t);
     else
         multiply_many_rows(t);
+    if (t->inputs == 0) return;
+    const size_t sums_place = nk_sums_place(nk_i4_sums_begin(t->packed_inputs), t->inputs);
     for (size_t row = 0; row < t->row_count; row++) {
-        const vec scale = v_set(nk_float_of(t->rows[row * t->row_stride]));
-        float *sums = t->sums + row * t->sums_stride;
-        for (size_t lane = 0; lane < t->panel_count * NK_PANEL; lane += VW)
-            v_store(sums + lane, v_mul(v_load(sums + lane), scale));
+        const nk_word *words = t->rows + row * t->row_stride;
+        const vec scale = v_set(nk_float_of(words[0])), zero = v_set((float)(int32_t)words[1]);
+        for (size_t panel = 0; panel < t->panel_count; panel++) {
+            const char *place = t->panels + panel * t->panel_bytes + sums_place;
+            float *sums = t->sums + row * t->sums_stride + panel * NK_PANEL;
+            for (size_t lane = 0; lane < NK_PANEL; lane += VW) {
+                const vec weight_sums = v_load((const float *)place + lane);
+                v_store(sums + lane, v_mul(v_fnma(zero, weight_sums, v_load(sums + lane)), scale));
+            }
+        }
     }
 }
 
-static size_t row_words(size_t inputs) { return nk_i4_row_header + nk_ceiling(inputs, nk_i4_group) * group_words; }
+static size_t row_words(size_t inputs) {
+    return nk_i4_row_header + nk_round_up(inputs, NK_SUM_INPUTS) / nk_i4_group * group_words;
+}
 
 static void prepare_row(const float *input, size_t inputs, nk_word *row) {
     nk_word *first = row + nk_i4_row_header;
-    const size_t groups = nk_ceiling(inputs, nk_i4_group), skipped = (tile_parts - 1) * group_steps;
+    const size_t groups = nk_round_up(inputs, NK_SUM_INPUTS) / nk_i4_group, skipped = (tile_parts - 1) * group_steps;
     const nk_quantized_layout layout = {
-        .span = nk_i4_group, .starts = first, .start_stride = group_words,
+        .span = nk_i4_group, .start_zeros = nk_i4_group, .starts = first, .start_stride = group_words,
         .values = (int8_t *)(first + nk_i4_start_words + skipped), .value_stride = group_words * sizeof(nk_word)};
-    row[0] = quantize_row(input, inputs, &layout);
+    quantize_row(input, inputs, row, &layout);
     for (size_t group = 0; tile_parts == 2 && group < groups; group++)
         nk_widen_quads(first + group * group_words + nk_i4_start_words, group_steps);
 }

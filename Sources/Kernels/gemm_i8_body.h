@@ -8,18 +8,21 @@ VECTOR_INLINE size_t tile_row_header(const nk_tile *t) {
 }
 VECTOR_INLINE size_t tile_panel_header(const nk_tile *t) { return NK_PANEL + t->span * (nk_i8_span / 4 * NK_PANEL); }
 VECTOR_INLINE size_t tile_steps(const nk_tile *t) {
-    return nk_ceiling(nk_minimum(t->inputs - t->span * nk_i8_span, nk_i8_span), 4);
+    return nk_ceiling(nk_minimum(nk_summed_inputs(t->inputs, t->packed_inputs) - t->span * nk_i8_span, nk_i8_span), 4);
 }
 VECTOR_INLINE veci tile_load(const nk_word *words) { return vi_load((const int32_t *)words); }
 VECTOR_INLINE veci tile_broadcast(const nk_word *word) { return vi_set((int32_t)*word); }
 VECTOR_INLINE veci tile_start(const nk_tile *t, const int r) {
-    return vi_set((int32_t)t->rows[(size_t)r * t->row_stride + 1 + t->span]);
+    return vi_set((int32_t)t->rows[(size_t)r * t->row_stride + nk_i8_first_start + t->span]);
 }
 VECTOR_INLINE int tile_continues(const nk_tile *t) { return 0; }
 VECTOR_INLINE veci tile_continue(const nk_tile *t, const int r, const float *c) { return vi_set(0); }
 VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *panel, size_t lane, veci sums) {
+    const nk_word *row = t->rows + (size_t)r * t->row_stride;
+    const char *weight_sums = (const char *)panel + nk_sums_place(nk_i8_sums_begin(t->packed_inputs), t->inputs);
+    const veci of_zero = vi_mul(vi_set((int32_t)row[1]), vi_load((const int32_t *)weight_sums + lane));
     const vec scale = v_load((const float *)panel + lane);
-    return v_mul(v_mul(vi_to_float(sums), scale), v_set(nk_float_of(t->rows[(size_t)r * t->row_stride])));
+    return v_mul(v_mul(vi_to_float(vi_sub(sums, of_zero)), scale), v_set(nk_float_of(row[0])));
 }
 
 #include "gemm_tile_body.h"

@@ -9,20 +9,20 @@ typedef veci tile_word;
 /* Where the quads of a row are: `skipped` words after the header. */
 VECTOR_INLINE void quantize_quads(const float *input, size_t inputs, nk_word *row, size_t skipped) {
     const nk_quantized_layout layout = {
-        .span = nk_i8_span, .starts = row + 1, .start_stride = 1,
+        .span = nk_i8_span, .starts = row + nk_i8_first_start, .start_stride = 1,
         .values = (int8_t *)(row + nk_i8_row_header(inputs) + skipped), .value_stride = nk_i8_span};
-    row[1] = 0;
-    row[0] = quantize_row(input, inputs, &layout);
+    row[nk_i8_first_start] = 0; /* of a row without inputs */
+    quantize_row(input, inputs, row, &layout);
 }
 
-static size_t quad_words(size_t inputs) { return nk_i8_row_header(inputs) + nk_round_up(inputs, nk_i4_group) / 4; }
+static size_t quad_words(size_t inputs) { return nk_i8_row_header(inputs) + nk_round_up(inputs, NK_SUM_INPUTS) / 4; }
 
 static void quad_row(const float *input, size_t inputs, nk_word *row) { quantize_quads(input, inputs, row, 0); }
 
-static size_t wide_words(size_t inputs) { return quad_words(inputs) + nk_round_up(inputs, nk_i4_group) / 4; }
+static size_t wide_words(size_t inputs) { return quad_words(inputs) + nk_round_up(inputs, NK_SUM_INPUTS) / 4; }
 
 static void wide_row(const float *input, size_t inputs, nk_word *row) {
-    const size_t quads = nk_round_up(inputs, nk_i4_group) / 4;
+    const size_t quads = nk_round_up(inputs, NK_SUM_INPUTS) / 4;
     quantize_quads(input, inputs, row, quads);
     nk_widen_quads(row + nk_i8_row_header(inputs), quads);
 }

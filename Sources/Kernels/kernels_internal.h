@@ -136,7 +136,7 @@ typedef struct {
     size_t row_stride, row_count;
     const char *panels; /* panel_bytes apart */
     size_t panel_bytes, panel_count;
-    size_t inputs;
+    size_t inputs, packed_inputs; /* in use, and of the panels */
     float *sums; /* [row_count, 32 panel_count], sums_stride apart */
     size_t sums_stride;
     /* Where the product takes_epilogue: NULL, or where the results go instead of to `sums`: through a bias and a residual,

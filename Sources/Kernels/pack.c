@@ -9,8 +9,17 @@ size_t nk_panel_bytes(nk_codec codec, size_t inputs) {
     switch (codec) {
     case NK_CODEC_F32: return inputs * step;
     case NK_CODEC_BF16: return nk_ceiling(inputs, 2) * step;
-    case NK_CODEC_I8: return NK_PANEL * sizeof(float) + nk_ceiling(inputs, 4) * step;
-    case NK_CODEC_I4: return nk_i4_header + nk_ceiling(inputs, nk_i4_group) * nk_i4_group_bytes;
+    case NK_CODEC_I8: return nk_i8_sums_begin(inputs) + nk_ceiling(inputs, NK_SUM_INPUTS) * step;
+    case NK_CODEC_I4: return nk_i4_sums_begin(inputs) + nk_ceiling(inputs, NK_SUM_INPUTS) * step;
+    }
+    return 0;
+}
+
+size_t nk_panel_sums_begin(nk_codec codec, size_t inputs) {
+    switch (codec) {
+    case NK_CODEC_F32: case NK_CODEC_BF16: return nk_panel_bytes(codec, inputs);
+    case NK_CODEC_I8: return nk_i8_sums_begin(inputs);
+    case NK_CODEC_I4: return nk_i4_sums_begin(inputs);
     }
     return 0;
 }

@@ -1,16 +1,23 @@
 /* quantized_row.h: the form in which int8 and int4 products read a row of the input.
  *
- * A row is quantized symmetrically as a whole, over the inputs in use: x[i] ~ scale * q[i], scale = max |x| / 127, q[i] =
- * x[i] * (127 / max |x|) to the nearest whole number, ties to even. A row whose greatest magnitude is below 2^-100 counts
- * as zero (scale 0); a row that holds an infinity or NaN has scale NaN, so that all its results are NaN.
+ * A row is quantized as a whole, over the inputs in use, on the range from its least to its greatest number, 0 included:
+ * what follows an activation or a norm seldom lies evenly around 0. x[i] ~ scale * (q[i] - zero) with
+ *     scale = (greatest - least) / 253, zero = -(greatest + least) / (2 scale), q[i] = x[i] / scale + zero,
+ * zero and x[i] / scale rounded to whole numbers, ties to even; so |q| <= 127. A row whose greatest magnitude is below
+ * 2^-100 counts as zero (scale 0); a row that holds an infinity or NaN has scale NaN, so that all its results are NaN. In
+ * rows too long for sums of such products in 32 bits, zero is 0 and scale = max |x| / 127.
  *
- * int8:  word 0 is the scale; word 1 ... the start of each span of nk_i8_span inputs (below); then, from a multiple of 16
- *        words on, q as int8.
- * int4:  word 0 is the scale; from word 16 on, for each group of 32 inputs its start, then q as int8.
+ * Word 0 is the scale, word 1 zero as a whole number.
+ * int8:  word 2 ... the start of each span of nk_i8_span inputs (below); then, from a multiple of 16 words on, q as int8.
+ * int4:  from word 16 on, for each group of 32 inputs its start, then q as int8.
+ * After the last input, up to a multiple of NK_SUM_INPUTS, follows zero.
  *
- * Weights are stored unsigned, 128 added, because the instructions multiply unsigned by signed bytes. Sums that start at
- * -128 sum q take that back: sum w q = sum (w + 128) q - 128 sum q. What follows the last input, up to a multiple of 4
- * (int8) or 32 (int4), is zero.
+ * Weights are stored unsigned, 128 added, because the instructions multiply unsigned by signed bytes. With W = w + 128:
+ *     sum w (q - zero) = sum W q - 128 sum (q - zero) - zero sum W.
+ * The second term is where sums start. The third is an output's alone but for the factor: panels hold the sums of W over
+ * the first NK_SUM_INPUTS, the first 2 NK_SUM_INPUTS... and over all inputs. Products run on to such a place, where what
+ * follows the inputs in use adds zero W to the first term and to the third alike.
+ * int4 starts its groups at -128 sum q instead, and takes back zero times the panel's sums of scale w, in float32.
  */
 #ifndef NESTLING_QUANTIZED_ROW_H
 #define NESTLING_QUANTIZED_ROW_H
@@ -23,13 +30,34 @@
 /* int8: as many products of at most 127^2 as an int32 can certainly hold. int4: the inputs that share a scale. */
 enum { nk_i8_span = 1 << 17, nk_i4_group = 32 };
 
-enum { nk_i4_row_header = 16, nk_i4_start_words = 1 };
+/* The most inputs with a zero that is not 0: (q - zero) w is at most 254 * 127. */
+enum { nk_most_inputs_with_zero = 1 << 16 };
 
-static inline size_t nk_i8_row_header(size_t inputs) { return nk_round_up(1 + nk_ceiling(inputs, nk_i8_span), 16); }
+enum { nk_i8_first_start = 2, nk_i4_row_header = 16, nk_i4_start_words = 1 };
+
+static inline size_t nk_i8_row_header(size_t inputs) {
+    return nk_round_up(nk_i8_first_start + nk_ceiling(inputs, nk_i8_span), 16);
+}
+
+/* To where products run on, of a panel with so many inputs. */
+static inline size_t nk_summed_inputs(size_t inputs, size_t packed_inputs) {
+    return nk_minimum(nk_round_up(inputs, NK_SUM_INPUTS), packed_inputs);
+}
+
+/* Where they begin in a panel of int8: after its scales and its quads. */
+static inline size_t nk_i8_sums_begin(size_t packed_inputs) {
+    return NK_PANEL * sizeof(float) + nk_ceiling(packed_inputs, 4) * NK_PANEL * 4;
+}
+
+/* The place of the sums over them, in a panel whose sums begin at byte `begin`. */
+static inline size_t nk_sums_place(size_t begin, size_t inputs) {
+    return begin + (nk_ceiling(nk_maximum(inputs, 1), NK_SUM_INPUTS) - 1) * NK_PANEL * sizeof(float);
+}
 
 /* Where the parts of a row go. */
 typedef struct {
-    size_t span; /* a multiple of 32 */
+    size_t span; /* a multiple of 32, and of NK_SUM_INPUTS or its divisor */
+    int start_zeros; /* zeros that are in the sums which starts take back, for each span */
     nk_word *starts;
     size_t start_stride;
     int8_t *values;
@@ -56,6 +84,26 @@ static inline float nk_quantization_scale(uint32_t greatest_bits, float *inverse
     if (greatest < 0x1p-100f) return 0;
     *inverse = 127 / greatest;
     return greatest / 127;
+}
+
+typedef struct {
+    float scale, inverse; /* inverse 0: every number counts as 0, or the scale is NaN */
+    int32_t zero;
+} nk_quantization;
+
+/* Of a row of `inputs` numbers between least <= 0 and greatest >= 0. */
+static inline nk_quantization nk_row_quantization(float least, float greatest, int finite, size_t inputs) {
+    nk_quantization result = {.scale = finite ? 0 : NAN};
+    const float magnitude = greatest > -least ? greatest : -least;
+    if (!finite || magnitude < 0x1p-100f) return result;
+    /* Halves, because the difference of two numbers may be infinite. */
+    const float half = inputs > nk_most_inputs_with_zero ? magnitude : 0.5f * greatest - 0.5f * least;
+    const float levels = inputs > nk_most_inputs_with_zero ? 127 : 126.5f;
+    result.scale = half / levels;
+    result.inverse = levels / half;
+    if (inputs <= nk_most_inputs_with_zero)
+        result.zero = -(int32_t)rintf((0.5f * greatest + 0.5f * least) * result.inverse);
+    return result;
 }
 
 /* The low byte as a signed number of 16 bits. */

@@ -72,6 +72,7 @@ VECTOR_INLINE veci vi_load(const int32_t *p) { return _mm256_loadu_si256((const 
 VECTOR_INLINE void vi_store(void *p, veci a) { _mm256_storeu_si256(p, a); }
 VECTOR_INLINE veci vi_add(veci a, veci b) { return _mm256_add_epi32(a, b); }
 VECTOR_INLINE veci vi_sub(veci a, veci b) { return _mm256_sub_epi32(a, b); }
+VECTOR_INLINE veci vi_mul(veci a, veci b) { return _mm256_mullo_epi32(a, b); }
 VECTOR_INLINE veci vi_abs(veci a) { return _mm256_abs_epi32(a); }
 VECTOR_INLINE veci vi_min(veci a, veci b) { return _mm256_min_epi32(a, b); }
 VECTOR_INLINE veci vi_max(veci a, veci b) { return _mm256_max_epi32(a, b); }

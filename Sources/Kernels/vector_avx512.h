@@ -51,6 +51,7 @@ VECTOR_INLINE veci vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
 VECTOR_INLINE void vi_store(void *p, veci a) { _mm512_storeu_si512(p, a); }
 VECTOR_INLINE veci vi_add(veci a, veci b) { return _mm512_add_epi32(a, b); }
 VECTOR_INLINE veci vi_sub(veci a, veci b) { return _mm512_sub_epi32(a, b); }
+VECTOR_INLINE veci vi_mul(veci a, veci b) { return _mm512_mullo_epi32(a, b); }
 VECTOR_INLINE veci vi_abs(veci a) { return _mm512_abs_epi32(a); }
 VECTOR_INLINE veci vi_min(veci a, veci b) { return _mm512_min_epi32(a, b); }
 VECTOR_INLINE veci vi_max(veci a, veci b) { return _mm512_max_epi32(a, b); }

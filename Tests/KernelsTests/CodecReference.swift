@@ -22,13 +22,27 @@ func quantized(_ row: [Float]) -> (scale: Float, values: [Float]) {
     return (greatest / 127, row.map { ($0 * inverse).rounded(.toNearestOrEven) })
 }
 
+/// The range from the least to the greatest number, 0 included, becomes 253 steps around `zero`; ties to even.
+func quantizedInRange(_ row: [Float]) -> (scale: Float, zero: Float, values: [Float]) {
+    guard row.count <= 65536, row.contains(where: { abs($0) >= 0x1p-100 }), row.allSatisfy(\.isFinite) else {
+        let (scale, values) = quantized(row)
+        return (scale, 0, values)
+    }
+    let least = min(0, row.min() ?? 0), greatest = max(0, row.max() ?? 0)
+    let half = greatest / 2 - least / 2
+    let inverse = 126.5 / half
+    let zero = -((greatest / 2 + least / 2) * inverse).rounded(.toNearestOrEven)
+    return (half / 126.5, zero, row.map { ($0 * inverse).rounded(.toNearestOrEven) + zero })
+}
+
 /// What a codec makes of a row of the input.
 func seenInput(_ codec: nk_codec, _ row: [Float]) -> [Double] {
     switch codec {
     case NK_CODEC_BF16: return row.map { Double(roundedToBFloat16($0)) }
     case NK_CODEC_I8, NK_CODEC_I4:
-        let (scale, values) = quantized(row)
-        return values.map { Double($0) * Double(scale) }
+        let (scale, zero, values) = quantizedInRange(row)
+        precondition(values.allSatisfy { abs($0) <= 127 })
+        return values.map { Double($0 - zero) * Double(scale) }
     default: return row.map(Double.init)
     }
 }

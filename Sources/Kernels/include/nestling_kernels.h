@@ -64,9 +64,12 @@ void nk_convert(const void *source, nk_dtype from, size_t count, void *destinati
 
 /* Output rows per panel. A weight [outputs, inputs] is packed as panels of 32 output rows that hold all they need, scales
  * included; inside a panel the weights follow each other along the input. So a prefix of the outputs is fewer panels, and
- * a prefix of the inputs is a shorter run inside each panel. Missing rows of the last panel are zero. The bytes do not
+ * a prefix of the inputs is a shorter run inside each panel. int8 and int4 panels end in sums of the weights over the first
+ * NK_SUM_INPUTS inputs, over the first 2 NK_SUM_INPUTS... and over all, which products need whose input is not quantized
+ * around 0. Missing rows of the last panel are zero. The bytes do not
  * depend on the instruction set (little-endian), so packed matrices may be written to files. */
 #define NK_PANEL 32
+#define NK_SUM_INPUTS 128
 
 /* How a packed matrix holds its weights. w[lane][i] is the weight of output `lane` of the panel and input i; q are whole
  * numbers. */
@@ -77,20 +80,25 @@ typedef enum {
      * a zero. The input is rounded likewise; products are summed in float32. */
     NK_CODEC_BF16 = 1,
     /* int8, symmetric per output: 32 float32 scales s[lane] = max |w[lane]| / 127, then bytes q[lane][i] + 128 at
-     * 128 + 128 (i / 4) + 4 lane + i % 4, w ~ s q, padded with q = 0. Each row of the input is quantized likewise over the
-     * inputs in use; sums of products are exact, then scaled in float32. A row that holds an infinity or NaN gives NaN;
-     * rows and weights below 2^-100 count as 0. */
+     * 128 + 128 (i / 4) + 4 lane + i % 4, w ~ s q, padded with q = 0, then the sums of these bytes as int32. Each row of the
+     * input is quantized over the inputs in use, between its least and its greatest number (quantized_row.h); sums of
+     * products are exact, then scaled in float32. A row that holds an infinity or NaN gives NaN; rows and weights below
+     * 2^-100 count as 0. */
     NK_CODEC_I8 = 2,
     /* Four bits: w ~ s * codes[index], with one of two tables of 16 int8 codes for each panel and a bf16 scale for each
-     * output and group of 32 inputs (4.5 bits per weight); codec_i4.h has the layout. Input as for int8. The whole sums of
-     * the groups, times their scales, are added in float32 in rising order. Inputs that end inside a group are as exact as
-     * others. */
+     * output and group of 32 inputs (4.75 bits per weight with the sums); codec_i4.h has the layout. Input as for int8. The
+     * whole sums of the groups, times their scales, are added in float32 in rising order. Inputs that end inside a group
+     * are as exact as others. */
     NK_CODEC_I4 = 3
 } nk_codec;
 
 /* Bytes of one panel, a multiple of 64, and of all panels of a packed [outputs, inputs]. */
 size_t nk_panel_bytes(nk_codec codec, size_t inputs);
 size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs);
+
+/* Where the sums of weights begin in a panel; nk_panel_bytes where there are none. A panel cut to a multiple of
+ * NK_SUM_INPUTS inputs is a prefix of what comes before, and as many of the sums, 4 NK_PANEL bytes each. */
+size_t nk_panel_sums_begin(nk_codec codec, size_t inputs);
 
 /* Packs weight[o * output_stride + i * input_stride] (strides in elements; elements of `dtype`, any alignment) into
  * nk_packed_bytes at `packed` (aligned to 64 bytes), on up to `threads` threads. */

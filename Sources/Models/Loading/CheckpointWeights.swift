@@ -24,11 +24,12 @@ public final class CheckpointWeights: WeightSource {
     }
 
     public func linear(_ node: JSON?, path: String) throws(Failure) -> any Linear {
-        try packed(LinearNode(node, path: path))
+        let key = path.split(separator: ".").last ?? ""
+        return try packed(LinearNode(node, path: path), role.ofLayer(key))
     }
 
-    /// The layer that `node` describes.
-    public func packed(_ node: LinearNode) throws(Failure) -> PackedLinear {
+    /// The layer that `node` describes, for `role`.
+    public func packed(_ node: LinearNode, _ role: Precision.Role) throws(Failure) -> PackedLinear {
         // Layers that share weights (ALBERT) share the packed form.
         let key = "\(node.weight) \(node.bias ?? "") \(node.firstRow) \(node.outputs)"
         if let linear = linears[key] { return linear.cut(outputs: node.outputs, inputs: node.inputs) }

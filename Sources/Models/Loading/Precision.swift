@@ -9,8 +9,13 @@ public struct Precision: Sendable, Equatable {
     public enum Role: Sendable {
         /// Part of a block, or the embedding's projection.
         case block
+        /// Makes the values of attention in a block.
+        case value
         /// Part of a head.
         case head
+
+        /// The role of the layer under `key` in a part of this role.
+        public func ofLayer(_ key: some StringProtocol) -> Role { self == .block && key == "value" ? .value : self }
     }
 
     /// The codec of the blocks' linear layers.
@@ -19,11 +24,13 @@ public struct Precision: Sendable, Equatable {
     /// Keeps the blocks' linear layers in `codec`.
     public init(_ codec: Codec) { self.codec = codec }
 
-    /// The codec of a layer. Of heads only vocabularies get less than float32, and 8 bits where blocks have 4: their scores
-    /// are the result.
+    /// The codec of a layer. Where blocks have 4 bits, values have 8, which are few and pass errors on unattenuated (in MiniLM
+    /// a twelfth of the weights makes a quarter of the error; llama.cpp's mixtures, Q4_K_M and its like, spend bits on them
+    /// too). Of heads only vocabularies get less than float32, and 8 bits where blocks have 4: their scores are the result.
     public func codec(of node: LinearNode, _ role: Role) -> Codec {
         switch role {
         case .block: codec
+        case .value: codec == .int4 ? .int8 : codec
         case .head: node.rows < 1024 ? .float32 : codec == .int4 ? .int8 : codec
         }
     }

@@ -9,8 +9,8 @@ public enum Codec: String, Sendable, CaseIterable {
     case float32
     /// The upper half of a float32, rounded to nearest even; inputs are rounded likewise.
     case bfloat16
-    /// 8 bits with a scale for each output; inputs get 8 bits with a scale for each row while they are multiplied. Sums of
-    /// products are exact.
+    /// 8 bits with a scale for each output; inputs get 8 bits with a scale and a zero for each row while they are multiplied.
+    /// Sums of products are exact.
     case int8
     /// 4 bits, the number of one of 16 values, with a scale for each output and group of 32 inputs; inputs as with ``int8``.
     case int4
@@ -27,6 +27,22 @@ public enum Codec: String, Sendable, CaseIterable {
 
     /// Bytes of a panel of 32 outputs over so many inputs.
     public func panelBytes(inputs: Int) -> Int { nk_panel_bytes(kernel, inputs) }
+
+    /// The bytes of a panel that a cut to `inputs` of its `packedInputs` keeps: of the weights, and of what follows them.
+    public func panelParts(inputs: Int, of packedInputs: Int) -> (weights: Range<Int>, sums: Range<Int>) {
+        let weights = nk_panel_sums_begin(kernel, inputs)
+        let sums = nk_panel_sums_begin(kernel, packedInputs)
+        return (0..<weights, sums..<sums + panelBytes(inputs: inputs) - weights)
+    }
+
+    /// The least number of inputs, at least `inputs`, to which a panel of `packedInputs` can be cut so that products with the
+    /// first `inputs` keep their bits.
+    public func cuttableInputs(_ inputs: Int, of packedInputs: Int) -> Int {
+        switch self {
+        case .float32, .bfloat16: inputs
+        case .int8, .int4: min((inputs + Int(NK_SUM_INPUTS) - 1) / Int(NK_SUM_INPUTS) * Int(NK_SUM_INPUTS), packedInputs)
+        }
+    }
 
     /// Panels of so many outputs.
     public static func panels(outputs: Int) -> Int { (outputs + Int(NK_PANEL) - 1) / Int(NK_PANEL) }

@@ -76,8 +76,8 @@ public struct PackedLinear: Linear, @unchecked Sendable {
             outputs: min(outputs, self.outputs), inputs: min(inputs, self.inputs), storageBytes: storageBytes)
     }
 
-    /// Hands the panels in use, cut to the inputs in use, over piece by piece. A prefix of the inputs is a prefix of each
-    /// panel's bytes.
+    /// Hands the panels in use, cut to the inputs in use, over piece by piece. The inputs are all, or as many as
+    /// ``Codec/cuttableInputs(_:of:)`` gives.
     public func writePanels(_ write: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
         let count = Codec.panels(outputs: outputs)
         let stride = codec.panelBytes(inputs: packedInputs)
@@ -85,7 +85,10 @@ public struct PackedLinear: Linear, @unchecked Sendable {
             return try write(UnsafeRawBufferPointer(start: panels, count: count * stride))
         }
         for index in 0..<count {
-            try write(UnsafeRawBufferPointer(start: panels + index * stride, count: codec.panelBytes(inputs: inputs)))
+            let panel = UnsafeRawBufferPointer(start: panels + index * stride, count: stride)
+            let parts = codec.panelParts(inputs: inputs, of: packedInputs)
+            try write(UnsafeRawBufferPointer(rebasing: panel[parts.weights]))
+            try write(UnsafeRawBufferPointer(rebasing: panel[parts.sums]))
         }
     }
 
