@@ -31,7 +31,8 @@ VECTOR_INLINE size_t groups_of(const nk_tile *t) {
 
 /* One panel at a time: memory is read fastest in order. A strip is the two halves of the same bytes: VW outputs, and those
  * 16 further on. */
-VECTOR_INLINE void direct(const int rows, const nk_tile *t, size_t panel) {
+VECTOR_INLINE void direct(const int rows, const nk_tile *operands, size_t panel) {
+    const nk_tile copy = *operands, *const t = &copy; /* which stores of sums cannot change */
     enum { strips = 16 / VW };
     const size_t groups = groups_of(t);
     const char *source = t->panels + panel * t->panel_bytes;

@@ -32,7 +32,9 @@ enum { most_tile_rows = VW == 16 ? 14 : 6 };
             v_store(address, value);                                                                                 \
         }
 
-VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size_t first_strip) {
+VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *operands, size_t first_strip) {
+    /* Copies, because stores of results could change what a pointer points to, as far as the compiler knows. */
+    const nk_tile copy = *operands, *const t = &copy;
     /* Of constant size: an array of variable size in a loop would live in memory. */
     tile_sums sums[most_tile_rows][most_strips][2];
     const nk_word *panel[most_strips], *strip[most_strips];
@@ -95,7 +97,7 @@ VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *t, size
         FINISH_TILE(c + (size_t)r * sums_stride + s * VW, result)
         return;
     }
-    const nk_epilogue_f32 *e = t->epilogue;
+    const nk_epilogue_f32 epilogue = *t->epilogue, *const e = &epilogue;
     const size_t column = first_strip * strip_width;
     vec bias[most_strips][2];
 #pragma clang loop unroll(full)

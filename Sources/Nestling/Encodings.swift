@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import Tensors
 import Tokenizers
 
 /// What many texts became, back to back in arrays that do not move: for callers who hand them on without copying.

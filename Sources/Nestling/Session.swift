@@ -117,7 +117,8 @@ public final class Session: Sendable {
             let values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
                 do throws(Failure) {
                     if let base = buffer.baseAddress {
-                        try run(batch, request, reduction: reduction, into: base, progress: progress)
+                        try run(
+                            batch, request, shape: shape, reduction: reduction, into: base, progress: progress)
                     }
                     initialized = count
                 } catch {
@@ -129,13 +130,13 @@ public final class Session: Sendable {
         }
     }
 
-    /// Runs a batch that the caller holds and writes `[rows, columns]` of its ``ResultShape`` to `output`. For callers with
-    /// memory of their own; the batch must have been checked by making its `ResultShape`.
+    /// Runs a batch that the caller holds and writes `[rows, columns]` of its `shape` to `output`. For callers with memory
+    /// of their own; making the shape has checked the batch.
     public func run(
-        _ batch: Batch, _ request: Request, reduction: (any Reducer)?, into output: UnsafeMutablePointer<Float>,
-        progress: Progress?
+        _ batch: Batch, _ request: Request, shape: ResultShape, reduction: (any Reducer)?,
+        into output: UnsafeMutablePointer<Float>, progress: Progress?
     ) throws(Failure) {
-        try runner.run(batch, request, reducer: reduction, into: output, progress: progress)
+        try runner.run(batch, request, shape: shape, reducer: reduction, into: output, progress: progress)
     }
 }
 

@@ -3,6 +3,7 @@ import Glibc
 import Kernels
 import Models
 import Synchronization
+import Tensors
 
 /// Many texts cut into runs of neighbours that are about equally long, for threads to claim one after another.
 ///
@@ -163,21 +164,5 @@ private struct Clock {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec
-    }
-}
-
-/// Calls `body` with 0 ..< `count` on up to `threads` threads of the pool (`nil`: as set for the process); fewer if they are
-/// busy.
-func parallel(_ count: Int, threads: Int?, _ body: (Int) -> Void) {
-    if count == 1 { return body(0) }
-    withoutActuallyEscaping(body) { body in
-        withUnsafePointer(to: body) { context in
-            nk_parallel_for(
-                count, 1, Int32(clamping: threads ?? 0),
-                { begin, end, context in
-                    guard let body = context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee else { return }
-                    for index in begin..<end { body(index) }
-                }, UnsafeMutableRawPointer(mutating: context))
-        }
     }
 }

@@ -27,7 +27,8 @@ private func run(
     let shape = try ResultShape(batch, request, reducer: options.reducer, session.model.network)
     let needed = try shape.elementCount()
     if let output = try fits(needed, output, count, "floats") {
-        try session.run(batch, request, reduction: options.reducer, into: output, progress: options.progress)
+        try session.run(
+            batch, request, shape: shape, reduction: options.reducer, into: output, progress: options.progress)
     }
     count.pointee = needed
     if let out_offsets {

@@ -5,6 +5,8 @@ public import Basics
 /// Parts take what they need and give it back in reverse order, by returning to the height they found.
 public struct Workspace: ~Copyable {
     private var storage: AlignedStorage?
+    /// The floats of the storage that are this workspace's.
+    private var range = 0..<0
     private var used = 0
     /// Bytes that the workspace may take; 0: no limit.
     private let limit: Int
@@ -16,19 +18,32 @@ public struct Workspace: ~Copyable {
     public static func floats(_ rows: Int, _ columns: Int) -> Int { (rows * columns + 15) / 16 * 16 }
 
     /// Bytes held.
-    public var byteCount: Int { (storage?.count ?? 0) * MemoryLayout<Float>.stride }
+    public var byteCount: Int { range.count * MemoryLayout<Float>.stride }
+
+    /// Parts of a whole need a little more together than the whole, because sizes are rounded up. Takes no physical memory.
+    private static let roundings = 16384
 
     /// Makes sure that `floats` can be taken from an empty stack.
     public mutating func reserve(floats: Int) throws(Failure) {
         used = 0
-        if let storage, storage.count >= floats { return }
+        if storage != nil, range.count >= floats { return }
         let bytes = try floats.multiplied(by: MemoryLayout<Float>.stride, "workspace")
         if limit > 0, bytes > limit {
             throw Failure(
                 .outOfMemory, "the run needs \(bytes) bytes of workspace, the session's memory limit is \(limit)")
         }
         storage = nil
-        storage = try AlignedStorage(count: floats)
+        storage = try AlignedStorage(count: floats + Self.roundings)
+        range = 0..<floats
+    }
+
+    /// Part `index` of `count` equal ones of what is reserved, for another thread while this workspace is left alone.
+    public func part(_ index: Int, of count: Int) -> Workspace {
+        var part = Workspace(limit: limit)
+        let size = (range.count + Self.roundings) / count / 16 * 16
+        part.storage = storage
+        part.range = range.lowerBound + index * size..<range.lowerBound + (index + 1) * size
+        return part
     }
 
     /// The height of the stack, to return to.
@@ -40,10 +55,10 @@ public struct Workspace: ~Copyable {
     /// Takes `[rows, columns]`, not initialized.
     public mutating func take(_ rows: Int, _ columns: Int) throws(Failure) -> Matrix {
         let floats = Workspace.floats(rows, columns)
-        guard let storage, used + floats <= storage.count else {
-            throw Failure(.internal, "workspace of \(storage?.count ?? 0) floats has no room for \(rows) x \(columns)")
+        guard let storage, used + floats <= range.count else {
+            throw Failure(.internal, "workspace of \(range.count) floats has no room for \(rows) x \(columns)")
         }
         defer { used += floats }
-        return Matrix(storage.pointer + used, rows: rows, columns: columns)
+        return Matrix(storage.pointer + range.lowerBound + used, rows: rows, columns: columns)
     }
 }

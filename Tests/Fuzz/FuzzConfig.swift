@@ -64,7 +64,7 @@ private func run(_ network: Network, reducer: (any Reducer)?) throws(Failure) {
                     let shape = try ResultShape(batch, request, reducer: reducer, network)
                     let output = UnsafeMutablePointer<Float>.allocate(capacity: max(1, try shape.elementCount()))
                     defer { output.deallocate() }
-                    try runner.run(batch, request, reducer: reducer, into: output, progress: nil)
+                    try runner.run(batch, request, shape: shape, reducer: reducer, into: output, progress: nil)
                 } catch {
                     failure = error
                 }

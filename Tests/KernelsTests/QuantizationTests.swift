@@ -41,7 +41,7 @@ extension KernelTests {
         @Test func longRowsDoNotOverflow() {
             for count in [65_536, 65_537, 131_072, 131_076, 262_147] {
                 let ones = [Float](repeating: 1, count: count)
-                let mixed = (0..<count).map { Float($0 % 254 - 126) } // 253 steps of 1
+                let mixed = (0..<count).map { Float($0 % 254 - 126) }  // 253 steps of 1
                 let weights = [ones, ones.map { -$0 }, mixed]
                 let square = mixed.reduce(0.0) { $0 + Double($1) * Double($1) },
                     sum = mixed.reduce(0.0) { $0 + Double($1) }

@@ -26,7 +26,8 @@ extension Runner {
                     var result = [Float](repeating: .nan, count: try shape.elementCount())
                     try result.withUnsafeMutableBufferPointer { result in
                         if let base = result.baseAddress {
-                            try run(batch, request, reducer: reducer, into: base, progress: progress)
+                            try run(
+                                batch, request, shape: shape, reducer: reducer, into: base, progress: progress)
                         }
                     }
                     return (0..<sequences.count).map {

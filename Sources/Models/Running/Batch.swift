@@ -68,15 +68,19 @@ public struct Batch {
         )
     }
 
-    /// Whole sequences with at most `limit` tokens together, first to last; a longer sequence is a slice of its own.
-    func slices(limit: Int) -> [Range<Int>] {
-        var slices: [Range<Int>] = []
-        var start = 0
-        for sequence in 0..<sequences where offsets[sequence + 1] - offsets[start] > limit && sequence > start {
-            slices.append(start..<sequence)
+    /// Tokens of the sequences `group`.
+    func tokens(_ group: Range<Int>) -> Int { offsets[group.upperBound] - offsets[group.lowerBound] }
+
+    /// Groups of neighbours among the sequences `slice` with at most `limit` tokens together, first to last; a longer
+    /// sequence is a group of its own.
+    func groups(of slice: Range<Int>, tokens limit: Int) -> [Range<Int>] {
+        var groups: [Range<Int>] = []
+        var start = slice.lowerBound
+        for sequence in slice where offsets[sequence + 1] - offsets[start] > limit && sequence > start {
+            groups.append(start..<sequence)
             start = sequence
         }
-        if start < sequences { slices.append(start..<sequences) }
-        return slices
+        if start < slice.upperBound { groups.append(start..<slice.upperBound) }
+        return groups
     }
 }

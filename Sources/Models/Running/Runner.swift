@@ -1,5 +1,6 @@
 public import Basics
 public import Blocks
+import Kernels
 import Synchronization
 import Tensors
 
@@ -9,6 +10,8 @@ public final class Runner: @unchecked Sendable {
     public let network: Network
     private let sliceTokens: Int
     private let context: ForwardContext
+    /// Of threads that run groups apart; their workspaces are parts of that of `context`.
+    private var lanes: [ForwardContext] = []
     private let isBusy = Atomic<Bool>(false)
     private var history: TokenHistory?
 
@@ -20,115 +23,51 @@ public final class Runner: @unchecked Sendable {
         context = ForwardContext(threads: threads, memoryLimit: memoryLimit)
     }
 
-    /// Runs `batch` and writes what `request` asks for to `output`, `[rows, columns]` of `request`'s ``ResultShape``.
+    /// Runs `batch` and writes what `request` asks for to `output`, `[rows, columns]` of `shape`, which was made for the
+    /// same batch, request and reducer.
     public func run(
-        _ batch: Batch, _ request: Request, reducer: (any Reducer)?, into output: UnsafeMutablePointer<Float>,
-        progress: Progress?
+        _ batch: Batch, _ request: Request, shape: ResultShape, reducer: (any Reducer)?,
+        into output: UnsafeMutablePointer<Float>, progress: Progress?
     ) throws(Failure) {
         try exclusively { () throws(Failure) in
             self.history = nil
             var history = TokenHistory(keepsLayers: reducer != nil)
-            var row = 0
-            for slice in batch.slices(limit: sliceTokens) {
-                row += try run(batch, slice, request, reducer, output: output, row: row, &history, progress)
+            let pass = try ForwardPass(network, batch, request, shape: shape, reducer: reducer, output: output)
+            for slice in batch.groups(of: 0..<batch.sequences, tokens: sliceTokens) {
+                for (group, reduction) in try run(slice, pass, progress) {
+                    history.append(lengths: group.map(batch.length), reduction: reduction)
+                }
             }
             try progress?("encode", batch.sequences, batch.sequences)
             self.history = history
         }
     }
 
-    // MARK: - The forward pass
-
+    /// Runs the sequences `slice`: those of the schedule that run apart, then the others.
     private func run(
-        _ batch: Batch, _ slice: Range<Int>, _ request: Request, _ reducer: (any Reducer)?,
-        output: UnsafeMutablePointer<Float>, row: Int, _ history: inout TokenHistory, _ progress: Progress?
-    ) throws(Failure) -> Int {
-        let first = batch.offsets[slice.lowerBound]
-        let tokens = first..<batch.offsets[slice.upperBound]
-        context.begin(offsets: (slice.lowerBound...slice.upperBound).map { batch.offsets[$0] - first })
-        try context.workspace.reserve(
-            floats: network.workspaceFloats(
-                rows: tokens.count, sequences: slice.count, request, reduces: reducer != nil))
-        var reduction = reducer.map { Reduction($0, lengths: slice.map(batch.length), layers: network.blocks.count) }
-
-        var stream = try context.workspace.take(tokens.count, network.hiddenSize)
-        let types = batch.types.isEmpty ? batch.types : UnsafeBufferPointer(rebasing: batch.types[tokens])
-        try network.weights.embedding.apply(
-            UnsafeBufferPointer(rebasing: batch.ids[tokens]), types: types, into: stream, context)
-        let layers = request.layers(of: network)
-        for layer in 0..<layers {
-            try progress?("encode", slice.lowerBound, batch.sequences)
-            stream = try run(network.blocks[layer], layer, stream, &reduction)
+        _ slice: Range<Int>, _ pass: ForwardPass, _ progress: Progress?
+    ) throws(Failure) -> [(group: Range<Int>, reduction: Reduction?)] {
+        let batch = pass.batch
+        try context.workspace.reserve(floats: pass.workspaceFloats(slice))
+        let threads = context.threads == 0 ? Int(nk_thread_count()) : context.threads
+        let schedule = Schedule(batch, slice, hiddenSize: network.hiddenSize, threads: threads)
+        var results: [(group: Range<Int>, reduction: Reduction?)] = []
+        var done = slice.lowerBound
+        if !schedule.apart.isEmpty {
+            while lanes.count < schedule.lanes { lanes.append(ForwardContext(threads: 1, memoryLimit: 0)) }
+            for lane in 0..<schedule.lanes { lanes[lane].workspace = context.workspace.part(lane, of: schedule.lanes) }
+            defer { for lane in lanes { lane.workspace = Workspace(limit: 0) } }
+            results = try Lanes(pass, schedule.apart, sequencesDone: done, progress).run(lanes.prefix(schedule.lanes))
+            done += schedule.apart.reduce(0) { $0 + $1.count }
         }
-        if layers == network.blocks.count {
-            network.weights.finalNorm?.apply(stream, into: stream, threads: context.threads)
-        }
-        history.append(lengths: slice.map(batch.length), reduction: reduction)
-        return try write(stream, request, output: output, row: row)
-    }
-
-    private func run(
-        _ block: Block, _ layer: Int, _ stream: Matrix, _ reduction: inout Reduction?
-    ) throws(Failure) -> Matrix {
-        var stream = stream
-        var mayMerge = reduction?.isActive(layer, context) == true
-        for sublayer in block.sublayers {
-            guard mayMerge, case .mixer(let mixer) = sublayer.operation, let size = mixer.metricSize else {
-                try sublayer.apply(stream, context)
-                continue
+        for group in schedule.together {
+            let reduction = try pass.run(group, context) { () throws(Failure) in
+                try progress?("encode", done, batch.sequences)
             }
-            let mark = context.workspace.mark
-            let metric = try context.workspace.take(stream.rows, size)
-            context.metric = metric
-            try sublayer.apply(stream, context)
-            context.metric = nil
-            if let shortened = reduction?.apply(stream, metric: metric, layer: layer, context) { stream = shortened }
-            context.workspace.release(to: mark)
-            mayMerge = false
+            results.append((group, reduction))
+            done += group.count
         }
-        if mayMerge { throw Failure(.unsupported, "layer \(layer + 1) has no keys by which tokens could be merged") }
-        reduction?.endLayer()
-        return stream
-    }
-
-    // MARK: - Results
-
-    private func write(
-        _ stream: Matrix, _ request: Request, output: UnsafeMutablePointer<Float>, row: Int
-    ) throws(Failure) -> Int {
-        switch request {
-        case .vectors(let options):
-            let vectors = Matrix(
-                output + row * options.dimensions(of: network), rows: context.sequences,
-                columns: options.dimensions(of: network))
-            try network.weights.pipeline.apply(stream, into: vectors, options, context)
-            return vectors.rows
-        case .states(_, let unmerged):
-            if unmerged, !context.originalRows.isEmpty {
-                return writeUnmerged(stream, to: output + row * stream.columns)
-            }
-            (output + row * stream.columns).update(from: stream.pointer, count: stream.rows * stream.columns)
-            return stream.rows
-        case .scores(let kind, let unmerged):
-            let head = try network.weights.head(kind)
-            let rows = head.input == .tokens ? stream.rows : context.sequences
-            guard head.input == .tokens, unmerged, !context.originalRows.isEmpty else {
-                try head.apply(
-                    stream, into: Matrix(output + row * head.outputs, rows: rows, columns: head.outputs), context)
-                return rows
-            }
-            let scores = try context.workspace.take(rows, head.outputs)
-            try head.apply(stream, into: scores, context)
-            return writeUnmerged(scores, to: output + row * head.outputs)
-        }
-    }
-
-    /// Gives every original token the row that it is part of.
-    private func writeUnmerged(_ rows: Matrix, to output: UnsafeMutablePointer<Float>) -> Int {
-        for (token, row) in context.originalRows.enumerated() {
-            (output + token * rows.columns).update(from: rows.row(row), count: rows.columns)
-        }
-        return context.originalRows.count
+        return results.sorted { $0.group.lowerBound < $1.group.lowerBound }
     }
 
     /// Where each original token of the last run went: its row, within its sequence, after `layer` layers (`nil`: all).

@@ -39,8 +39,10 @@ public enum Codec: String, Sendable, CaseIterable {
     /// first `inputs` keep their bits.
     public func cuttableInputs(_ inputs: Int, of packedInputs: Int) -> Int {
         switch self {
-        case .float32, .bfloat16: inputs
-        case .int8, .int4: min((inputs + Int(NK_SUM_INPUTS) - 1) / Int(NK_SUM_INPUTS) * Int(NK_SUM_INPUTS), packedInputs)
+        case .float32, .bfloat16: return inputs
+        case .int8, .int4:
+            let step = Int(NK_SUM_INPUTS)
+            return min((inputs + step - 1) / step * step, packedInputs)
         }
     }
 

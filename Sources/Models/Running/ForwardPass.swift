@@ -1,0 +1,117 @@
+import Basics
+import Blocks
+import Tensors
+
+/// The forward pass: from the ids of some sequences of a batch to their part of the result. Any number of threads may run
+/// it at a time, on other sequences and in other contexts.
+struct ForwardPass {
+    let batch: Batch
+    private let network: Network
+    private let request: Request
+    private let shape: ResultShape
+    private let reducer: (any Reducer)?
+    private let head: Head?
+    private let output: UnsafeMutablePointer<Float>
+
+    /// The pass that writes what `request` asks for, of `shape`, to `output`.
+    init(
+        _ network: Network, _ batch: Batch, _ request: Request, shape: ResultShape, reducer: (any Reducer)?,
+        output: UnsafeMutablePointer<Float>
+    ) throws(Failure) {
+        self.network = network
+        self.batch = batch
+        self.request = request
+        self.shape = shape
+        self.reducer = reducer
+        self.output = output
+        if case .scores(let kind, _) = request { head = try network.weights.head(kind) } else { head = nil }
+    }
+
+    /// Floats of workspace that running the sequences `group` takes.
+    func workspaceFloats(_ group: Range<Int>) throws(Failure) -> Int {
+        try network.workspaceFloats(
+            rows: batch.tokens(group), sequences: group.count, request, reduces: reducer != nil)
+    }
+
+    /// Runs the sequences `group`; `beforeBlock` is called before each block.
+    func run(
+        _ group: Range<Int>, _ context: ForwardContext, beforeBlock: () throws(Failure) -> Void
+    ) throws(Failure) -> Reduction? {
+        let first = batch.offsets[group.lowerBound]
+        let tokens = first..<batch.offsets[group.upperBound]
+        context.begin(offsets: (group.lowerBound...group.upperBound).map { batch.offsets[$0] - first })
+        try context.workspace.reserve(floats: workspaceFloats(group))
+        var reduction = reducer.map { Reduction($0, lengths: group.map(batch.length), layers: network.blocks.count) }
+
+        var stream = try context.workspace.take(tokens.count, network.hiddenSize)
+        let types = batch.types.isEmpty ? batch.types : UnsafeBufferPointer(rebasing: batch.types[tokens])
+        try network.weights.embedding.apply(
+            UnsafeBufferPointer(rebasing: batch.ids[tokens]), types: types, into: stream, context)
+        let layers = request.layers(of: network)
+        for layer in 0..<layers {
+            try beforeBlock()
+            stream = try run(network.blocks[layer], layer, stream, &reduction, context)
+        }
+        if layers == network.blocks.count {
+            network.weights.finalNorm?.apply(stream, into: stream, threads: context.threads)
+        }
+        try write(stream, to: output + shape.offsets[group.lowerBound] * shape.columns, context)
+        return reduction
+    }
+
+    private func run(
+        _ block: Block, _ layer: Int, _ stream: Matrix, _ reduction: inout Reduction?, _ context: ForwardContext
+    ) throws(Failure) -> Matrix {
+        var stream = stream
+        var mayMerge = reduction?.isActive(layer, context) == true
+        for sublayer in block.sublayers {
+            guard mayMerge, case .mixer(let mixer) = sublayer.operation, let size = mixer.metricSize else {
+                try sublayer.apply(stream, context)
+                continue
+            }
+            let mark = context.workspace.mark
+            let metric = try context.workspace.take(stream.rows, size)
+            context.metric = metric
+            try sublayer.apply(stream, context)
+            context.metric = nil
+            if let shortened = reduction?.apply(stream, metric: metric, layer: layer, context) { stream = shortened }
+            context.workspace.release(to: mark)
+            mayMerge = false
+        }
+        if mayMerge { throw Failure(.unsupported, "layer \(layer + 1) has no keys by which tokens could be merged") }
+        reduction?.endLayer()
+        return stream
+    }
+
+    private func write(
+        _ stream: Matrix, to output: UnsafeMutablePointer<Float>, _ context: ForwardContext
+    ) throws(Failure) {
+        switch request {
+        case .vectors(let options):
+            let vectors = Matrix(output, rows: context.sequences, columns: shape.columns)
+            try network.weights.pipeline.apply(stream, into: vectors, options, context)
+        case .states(_, let unmerged):
+            if unmerged, !context.originalRows.isEmpty {
+                writeUnmerged(stream, to: output, context)
+            } else {
+                output.update(from: stream.pointer, count: stream.rows * stream.columns)
+            }
+        case .scores(let kind, let unmerged):
+            guard let head else { throw Failure(.internal, "the head \(kind.name) was not built") }
+            let rows = head.input == .tokens ? stream.rows : context.sequences
+            guard head.input == .tokens, unmerged, !context.originalRows.isEmpty else {
+                return try head.apply(stream, into: Matrix(output, rows: rows, columns: head.outputs), context)
+            }
+            let scores = try context.workspace.take(rows, head.outputs)
+            try head.apply(stream, into: scores, context)
+            writeUnmerged(scores, to: output, context)
+        }
+    }
+
+    /// Gives every original token the row that it is part of.
+    private func writeUnmerged(_ rows: Matrix, to output: UnsafeMutablePointer<Float>, _ context: ForwardContext) {
+        for (token, row) in context.originalRows.enumerated() {
+            (output + token * rows.columns).update(from: rows.row(row), count: rows.columns)
+        }
+    }
+}
