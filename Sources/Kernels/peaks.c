@@ -27,13 +27,13 @@ enum { chains = 12, chains_of_32 = 24 };
 
 /* The accumulators pass through an empty assembly statement, so that the compiler cannot fold the rounds. */
 #define KEEP(kind, values, count)                                                                                    \
-    for (int i = 0; i < count; i++) __asm__ volatile("" : "+" kind(values[i]))
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < count; i++) __asm__ volatile("" : "+" kind(values[i]))
 
 /* `chains` dependent chains of `step`, which is one instruction. */
 #define RUN(target, name, type, chains, constraint, zero, step)                                                      \
     target static float name(size_t rounds) {                                                                        \
         type sums[chains];                                                                                           \
-        for (int i = 0; i < chains; i++) sums[i] = zero;                                                             \
+        _Pragma("clang loop unroll(full)") for (int i = 0; i < chains; i++) sums[i] = zero;              \
         for (size_t round = 0; round < rounds; round += chains / 12) {                                               \
             _Pragma("clang loop unroll(full)") for (int i = 0; i < chains; i++) sums[i] = step(sums[i]);             \
             KEEP(constraint, sums, chains);                                                                          \
