@@ -63,6 +63,11 @@ static void progress_of_runs(nestling_model *model) {
         log = (log_entry){.rises = 1, .cancel_at = at};
         count = COUNT(numbers);
         nestling_status status = nestling_session_encode(session, ids, offsets, SEQUENCES, &options, numbers, &count);
+        /* How often it is called depends on how much of the work this thread got to do. */
+        if (status == NESTLING_OK && at > 1) {
+            CHECK(log.calls < at && count == expected_count);
+            break;
+        }
         expect_refused(status, CANCELLED, "", __FILE__, __LINE__, "encode, cancelled");
         CHECK(log.calls == at && count == COUNT(numbers));
         count = COUNT(numbers); /* the session works as before */
