@@ -128,8 +128,10 @@ typedef int32_t (*nestling_progress)(const char *stage, uint64_t done, uint64_t 
 /* Threads                                                                                                          */
 /* ---------------------------------------------------------------------------------------------------------------- */
 
-/* Sets how many threads one call may use, the caller's included, in the whole process.
- * count          1 to 1024; 0 restores the default: the processors that affinity and cgroup quota allow.
+/* Sets how many threads one call may use, the caller's included, in the whole process. Never more run at once than the
+ * process may use processors: those that affinity and cgroup quota allow when the library is first used, or as many as the
+ * environment variable NESTLING_PROCESSORS says.
+ * count          1 to 1024; 0 restores the default: all these processors.
  * returns        NESTLING_OK, NESTLING_ERROR_INVALID_ARGUMENT.
  * threads        any; calls in progress finish as they began.                                              since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_set_thread_count(int32_t count);

@@ -28,4 +28,9 @@ public struct Tensor: @unchecked Sendable {
 
     /// Gives the memory of a mapped file's pages that lie inside this tensor back to the system.
     public func discardPages() { file.discardPages(range) }
+
+    /// The same for `part` of the tensor's bytes.
+    public func discardPages(_ part: Range<Int>) {
+        file.discardPages(range.lowerBound + part.lowerBound..<range.lowerBound + part.upperBound)
+    }
 }

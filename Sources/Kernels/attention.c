@@ -321,8 +321,7 @@ static size_t tiles_per_task(const nk_attention_job *job, size_t workers) {
 void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads) {
     const nk_attention_f32_arguments *a = arguments;
     const size_t size = a->head_size;
-    const int available = nk_thread_count();
-    const size_t workers = (size_t)(threads > 0 && threads < available ? threads : available);
+    const size_t workers = (size_t)nk_running_threads(threads);
     nk_attention_job job = {.rows = nk_kernels_in_use(), .arguments = a, .block_keys = block_keys_for(size)};
     job.kernels = a->precision == NK_BF16 ? job.rows->attention_bf16 : job.rows->attention_f32;
     job.tiles_per_task = tiles_per_task(&job, workers);

@@ -103,7 +103,7 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     static const double speeds[] = {[NK_CODEC_F32] = 1, [NK_CODEC_BF16] = 2, [NK_CODEC_I8] = 4, [NK_CODEC_I4] = 3};
     const double claim = 256 * 1024 * speeds[job->linears[0].codec];
     const double work = (double)rows * (double)inputs * (double)panels * NK_PANEL;
-    const size_t workers = (size_t)(threads > 0 && threads < nk_thread_count() ? threads : nk_thread_count());
+    const size_t workers = (size_t)nk_running_threads(threads);
     if (work < claim / 2) threads = 1;
     if (threads != 1 && workers > 1 && job->chunks * panels < 2 * workers)
         job->chunks = nk_minimum(job->tiles, nk_ceiling(2 * workers, panels));

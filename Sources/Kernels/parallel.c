@@ -152,9 +152,9 @@ static unsigned ensure_workers(unsigned wanted) {
     return created < wanted ? created : wanted;
 }
 
-/* Waits for the workers of the job; `spin` says whether each of them can have a processor of its own. */
-static void await_workers(unsigned joined, int spin) {
-    for (int i = 0; i < (spin ? 20000 : 100); i++) {
+/* Waits for the workers of the job. */
+static void await_workers(unsigned joined) {
+    for (int i = 0; i < 20000; i++) {
         if (atomic_load_explicit(&pool.finished, memory_order_acquire) == joined) return;
         pause_briefly();
     }
@@ -170,10 +170,8 @@ static void await_workers(unsigned joined, int spin) {
 void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void *context) {
     if (count == 0) return;
     if (grain == 0) grain = 1;
-    const int most = nk_thread_count();
-    if (threads <= 0 || threads > most) threads = most;
     const size_t chunks = nk_ceiling(count, grain);
-    const unsigned wanted = (unsigned)nk_minimum((size_t)threads, chunks) - 1;
+    const unsigned wanted = (unsigned)nk_minimum((size_t)nk_running_threads(threads), chunks) - 1;
 
     unsigned nobody = 0;
     if (wanted == 0 || inside ||
@@ -186,8 +184,7 @@ void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void
 
     inside = 1;
     const unsigned workers = ensure_workers(wanted);
-    const int spin = most <= nk_usable_processors();
-    atomic_store_explicit(&pool.spinners, spin ? (unsigned)most - 1 : 0, memory_order_relaxed);
+    atomic_store_explicit(&pool.spinners, (unsigned)nk_running_threads(0) - 1, memory_order_relaxed);
     pool.body = body;
     pool.context = context;
     pool.count = count;
@@ -202,7 +199,7 @@ void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void
 
     run_chunks();
     const unsigned joined = workers - atomic_exchange(&pool.tickets, 0);
-    await_workers(joined, spin);
+    await_workers(joined);
     inside = 0;
     atomic_store_explicit(&pool.owned, 0, memory_order_release);
 }
@@ -210,6 +207,12 @@ void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void
 void nk_set_thread_count(int count) {
     if (count > maximum_workers + 1) count = maximum_workers + 1;
     atomic_store_explicit(&chosen_threads, count > 0 ? count : 0, memory_order_relaxed);
+}
+
+int nk_running_threads(int threads) {
+    const int set = nk_thread_count(), processors = nk_usable_processors();
+    const int asked = threads > 0 && threads < set ? threads : set;
+    return asked < processors ? asked : processors;
 }
 
 int nk_thread_count(void) {

@@ -143,7 +143,7 @@ static double now(void) {
 }
 
 double nk_measure_peak(nk_peak kind, int threads, double seconds) {
-    const size_t tasks = (size_t)(threads > 0 ? threads : nk_thread_count());
+    const size_t tasks = (size_t)nk_running_threads(threads);
     nk_peak_job job = {.kind = kind, .rounds = 100000, .bytes = (size_t)128 << 20};
     const char *isa = nk_isa_name();
 #if defined(__x86_64__)

@@ -1,5 +1,5 @@
 /* processors.c: how many processors this process may really use: its affinity mask, limited by the CPU quotas of its
- * control groups (a container on a large host sees all cores but may use two).
+ * control groups (a container on a large host sees all cores but may use two), or what NESTLING_PROCESSORS says.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -99,13 +99,24 @@ static int quota_limit(int limit) {
     return limit;
 }
 
+static int named_count(void) {
+    const char *text = getenv("NESTLING_PROCESSORS");
+    char *end = NULL;
+    const long count = text ? strtol(text, &end, 10) : 0;
+    return text && *text && *end == 0 && count > 0 && count <= 1024 ? (int)count : 0;
+}
+
+static atomic_int usable; /* 0: not known yet */
+
 int nk_usable_processors(void) {
-    static atomic_int cached;
-    int count = atomic_load_explicit(&cached, memory_order_relaxed);
+    int count = atomic_load_explicit(&usable, memory_order_relaxed);
     if (count == 0) {
-        count = quota_limit(affinity_count());
+        count = named_count();
+        if (count == 0) count = quota_limit(affinity_count());
         if (count < 1) count = 1;
-        atomic_store_explicit(&cached, count, memory_order_relaxed);
+        atomic_store_explicit(&usable, count, memory_order_relaxed);
     }
     return count;
 }
+
+void nk_set_usable_processors(int count) { atomic_store_explicit(&usable, count, memory_order_relaxed); }

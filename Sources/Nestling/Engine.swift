@@ -20,7 +20,8 @@ public enum Engine {
         set { nk_set_thread_count(Int32(clamping: min(max(newValue, 0), 1024))) }
     }
 
-    /// Processors that this process may use.
+    /// Processors that this process may use: those that affinity and cgroup quota allow when the library is first used, or as
+    /// many as the environment variable `NESTLING_PROCESSORS` says. Never more threads run at once, whatever is set.
     public static var usableProcessors: Int { Int(nk_usable_processors()) }
 }
 

@@ -51,7 +51,7 @@ struct TextRuns {
         work: (inout Worker, Int, Range<Int>) throws(TextFailure) -> Void
     ) throws(Failure) -> [Worker] {
         try progress?("tokenize", 0, texts)
-        let limit = threads.map { max(1, $0) } ?? Int(nk_thread_count())
+        let limit = Int(nk_running_threads(Int32(clamping: threads ?? 0)))
         let crew = Crew<Worker>(size: max(1, min(limit, count)))
         parallel(crew.size, threads: crew.size) { slot in crew.run(self, slot, progress, begin, work) }
         try crew.rethrow()

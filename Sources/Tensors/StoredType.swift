@@ -48,10 +48,17 @@ public struct StoredMatrix: @unchecked Sendable {
     }
 
     /// Copies `matrix` into memory of its own, elements converted to `type`: float32, or bfloat16 rounded to nearest even.
-    public init(converting matrix: StoredMatrix, to type: StoredType) throws(Failure) {
+    ///
+    /// - Parameter finished: called with the bytes of `matrix` that will not be read again, piece by piece.
+    public init(
+        converting matrix: StoredMatrix, to type: StoredType, finished: (Range<Int>) -> Void = { _ in }
+    ) throws(Failure) {
         let storage = try AlignedStorage(bytes: matrix.rows * matrix.columns * type.size)
-        nk_convert(
-            matrix.bytes, matrix.type.kernel, matrix.rows * matrix.columns, storage.pointer, type.kernel, 0)
+        matrix.forEachPiece(finished: finished) { piece, firstRow in
+            nk_convert(
+                piece.bytes, piece.type.kernel, piece.rows * piece.columns,
+                UnsafeMutableRawPointer(storage.pointer) + firstRow * piece.columns * type.size, type.kernel, 0)
+        }
         self.init(
             bytes: storage.pointer, type: type, rows: matrix.rows, columns: matrix.columns, owner: storage)
     }
@@ -60,5 +67,17 @@ public struct StoredMatrix: @unchecked Sendable {
     public func rows(from start: Int, count: Int) -> StoredMatrix {
         StoredMatrix(
             bytes: bytes + start * columns * type.size, type: type, rows: count, columns: columns, owner: owner)
+    }
+
+    /// Hands the matrix over in pieces of about 4 MB, all but the last one whole panels high, each with the number of its
+    /// first row. A mapped file's pages can so be given back before the next piece is read: `finished` says which bytes.
+    func forEachPiece(finished: (Range<Int>) -> Void, _ body: (_ piece: StoredMatrix, _ firstRow: Int) -> Void) {
+        let rowBytes = max(1, columns * type.size)
+        let panels = max(1, (4 << 20) / rowBytes / Int(NK_PANEL))
+        for first in stride(from: 0, to: rows, by: panels * Int(NK_PANEL)) {
+            let count = min(panels * Int(NK_PANEL), rows - first)
+            body(self.rows(from: first, count: count), first)
+            finished(first * rowBytes..<(first + count) * rowBytes)
+        }
     }
 }

@@ -160,6 +160,7 @@ static void forked(void) {
 }
 
 int main(int argc, char **argv) {
+    setenv("NESTLING_PROCESSORS", "5", 0); /* as if there were so many: else fewer threads run */
     checkpoint_path = sentence_checkpoint(argc, argv);
     REQUIRE(nestling_model_open(checkpoint_path, NULL, &models[0]));
     REQUIRE(nestling_model_open(path_in(argv[1], "sentence-transformers/legacy"), NULL, &models[1]));

@@ -136,6 +136,12 @@ extension KernelTests {
             #expect(nk_usable_processors() >= 1)
             #expect(nk_usable_processors() <= sysconf(Int32(_SC_NPROCESSORS_CONF)))
             #expect(nk_thread_count() == nk_usable_processors())
+            nk_set_thread_count(1000)
+            defer { nk_set_thread_count(0) }
+            #expect(nk_thread_count() == 1000)
+            #expect(nk_running_threads(0) == nk_usable_processors())
+            #expect(nk_running_threads(1000) == nk_usable_processors())
+            #expect(nk_running_threads(1) == 1)
         }
 
         @Test func instructionSets() {

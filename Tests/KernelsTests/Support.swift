@@ -21,9 +21,14 @@ func forEachInstructionSet(_ body: (String) throws -> Void) rethrows {
     }
 }
 
+/// Runs `body` on up to so many threads, even if there are fewer processors.
 func withThreads<Result>(_ count: Int32, _ body: () throws -> Result) rethrows -> Result {
     nk_set_thread_count(count)
-    defer { nk_set_thread_count(0) }
+    nk_set_usable_processors(count)
+    defer {
+        nk_set_thread_count(0)
+        nk_set_usable_processors(0)
+    }
     return try body()
 }
 

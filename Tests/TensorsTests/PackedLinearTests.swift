@@ -166,4 +166,33 @@ import Testing
         }
         #expect(outputs == rows)
     }
+
+    /// A matrix of several pieces is packed and converted as if it were one, and says in order what it has read.
+    @Test(arguments: [StoredType.float32, .bfloat16]) func largeMatricesArePackedPieceByPiece(type: StoredType) throws {
+        let (rows, columns) = (3 * 1024 + 7, 801)
+        let matrix = Self.stored(Self.numbers(rows * columns, seed: 5), rows: rows, columns: columns, type)
+        for codec in [Codec.float32, .int4] {
+            var read: [Range<Int>] = []
+            let linear = try PackedLinear(packing: matrix, as: codec, bias: nil) { read.append($0) }
+            #expect(
+                read.count > 1 && read.first?.lowerBound == 0 && read.last?.upperBound == rows * columns * type.size)
+            #expect(zip(read, read.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+            var packed = [UInt8](repeating: 0, count: nk_packed_bytes(codec.kernel, rows, columns))
+            nk_pack(codec.kernel, matrix.bytes, type.kernel, rows, columns, columns, 1, &packed, 0)
+            var written: [UInt8] = []
+            try linear.writePanels { written.append(contentsOf: $0) }
+            #expect(written == packed)
+        }
+        var end = 0
+        let converted = try StoredMatrix(converting: matrix, to: .bfloat16) {
+            #expect($0.lowerBound == end)
+            end = $0.upperBound
+        }
+        #expect(end == rows * columns * type.size)
+        var expected = [UInt16](repeating: 0, count: rows * columns)
+        nk_convert(matrix.bytes, type.kernel, rows * columns, &expected, NK_BF16, 1)
+        #expect(
+            UnsafeRawBufferPointer(start: converted.bytes, count: 2 * expected.count).elementsEqual(
+                expected.withUnsafeBytes { Array($0) }))
+    }
 }

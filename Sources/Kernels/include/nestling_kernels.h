@@ -34,17 +34,25 @@ int nk_isa_select(const char *name);
 
 /* ---- threads ---- */
 
-/* Processors that this process may use: affinity mask and cgroup (v1 and v2) quota, at least 1. */
+/* Processors that this process may use: affinity mask and cgroup (v1 and v2) quota when it is first asked for, or what the
+ * environment variable NESTLING_PROCESSORS says; at least 1. */
 int nk_usable_processors(void);
+
+/* Sets what nk_usable_processors returns (for tests; no kernel may be running). 0: it looks again. */
+void nk_set_usable_processors(int count);
 
 /* Threads that one parallel_for may use, the caller's included. 0 restores nk_usable_processors(). */
 void nk_set_thread_count(int count);
 int nk_thread_count(void);
 
+/* Threads that a parallel_for of up to `threads` (0: as set) runs on at most: none that would have to wait for a processor,
+ * since what is split among more threads than processors takes longer. */
+int nk_running_threads(int threads);
+
 typedef void (*nk_body)(size_t begin, size_t end, void *_Nullable context);
 
-/* Runs body over [0, count) in chunks of `grain` indices (the last may be shorter), on up to `threads` threads (0: as
- * set; never more than that), the caller among them, and returns when all are done. If another thread is using the pool,
+/* Runs body over [0, count) in chunks of `grain` indices (the last may be shorter), on up to nk_running_threads(threads)
+ * threads, the caller among them, and returns when all are done. If another thread is using the pool,
  * the caller does the whole work itself: no waiting, no multiplied threads. A body must not depend on which chunk runs
  * where. Nested calls run on the calling thread. */
 void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void *_Nullable context);

@@ -49,7 +49,10 @@ public final class CheckpointWeights: WeightSource {
             try progress.advance(by: tensor.bytes.count)
         } else {
             let part = try tensor.matrix().rows(from: node.firstRow, count: node.outputs)
-            linear = try PackedLinear(packing: part, as: precision.codec(of: node, role), bias: bias)
+            let firstByte = node.firstRow * part.columns * part.type.size
+            linear = try PackedLinear(packing: part, as: precision.codec(of: node, role), bias: bias) {
+                tensor.discardPages(firstByte + $0.lowerBound..<firstByte + $0.upperBound)
+            }
             tensor.discardPages()
             try progress.advance(by: part.rows * part.columns * part.type.size)
         }
@@ -69,7 +72,7 @@ public final class CheckpointWeights: WeightSource {
         var source: Tensor?
         var matrix = try checkpoint.table(node, path: path) { source = $0 }
         if let type = precision.tableType(of: matrix) {
-            matrix = try StoredMatrix(converting: matrix, to: type)
+            matrix = try StoredMatrix(converting: matrix, to: type) { source?.discardPages($0) }
             source?.discardPages()
         }
         storageBytes += matrix.rows * matrix.columns * matrix.type.size

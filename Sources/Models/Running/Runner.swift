@@ -49,7 +49,7 @@ public final class Runner: @unchecked Sendable {
     ) throws(Failure) -> [(group: Range<Int>, reduction: Reduction?)] {
         let batch = pass.batch
         try context.workspace.reserve(floats: pass.workspaceFloats(slice))
-        let threads = context.threads == 0 ? Int(nk_thread_count()) : context.threads
+        let threads = Int(nk_running_threads(Int32(clamping: context.threads)))
         let schedule = Schedule(batch, slice, hiddenSize: network.hiddenSize, threads: threads)
         var results: [(group: Range<Int>, reduction: Reduction?)] = []
         var done = slice.lowerBound

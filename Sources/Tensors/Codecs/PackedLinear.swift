@@ -16,12 +16,20 @@ public struct PackedLinear: Linear, @unchecked Sendable {
     public let storageBytes: Int
 
     /// Packs `weight` `[outputs, inputs]`.
-    public init(packing weight: StoredMatrix, as codec: Codec, bias: Vector?, threads: Int = 0) throws(Failure) {
+    ///
+    /// `finished` is called with the bytes of `weight` that will not be read again, piece by piece.
+    public init(
+        packing weight: StoredMatrix, as codec: Codec, bias: Vector?, threads: Int = 0,
+        finished: (Range<Int>) -> Void = { _ in }
+    ) throws(Failure) {
         let bytes = nk_packed_bytes(codec.kernel, weight.rows, weight.columns)
         let storage = try AlignedStorage(bytes: bytes)
-        nk_pack(
-            codec.kernel, weight.bytes, weight.type.kernel, weight.rows, weight.columns, weight.columns, 1,
-            storage.pointer, Int32(threads))
+        let panelBytes = codec.panelBytes(inputs: weight.columns)
+        weight.forEachPiece(finished: finished) { piece, firstRow in
+            nk_pack(
+                codec.kernel, piece.bytes, piece.type.kernel, piece.rows, piece.columns, piece.columns, 1,
+                UnsafeMutableRawPointer(storage.pointer) + firstRow / Int(NK_PANEL) * panelBytes, Int32(threads))
+        }
         self.init(
             panels: storage.pointer, owner: storage, codec: codec, packedInputs: weight.columns, bias: bias,
             outputs: weight.rows, inputs: weight.columns, storageBytes: bytes + (bias?.bytes ?? 0))
