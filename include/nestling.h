@@ -460,14 +460,15 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_token_map(
 /* Text to token ids and back; immutable, shared by any number of threads, reference counted. */
 typedef struct nestling_tokenizer nestling_tokenizer;
 
-/* Opens a tokenizer: a tokenizer.json or vocab.txt, or a directory that holds one. In a directory the first of these is
- * taken: tokenizer.json; vocab.txt; vocab.json with merges.txt. tokenizer_config.json beside them is read as well.
+/* Opens a tokenizer: a tokenizer.json, a SentencePiece model or a vocab.txt, or a directory that holds one. In a directory
+ * the first of these is taken: tokenizer.json; tokenizer.model, spiece.model, sentencepiece.bpe.model or spm.model; vocab.txt;
+ * vocab.json with merges.txt. tokenizer_config.json beside them is read as well.
  * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, IO, CORRUPT, UNSUPPORTED, OUT_OF_MEMORY.
  * threads        any.                                                                                      since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open(
     const char *path, nestling_tokenizer **out_tokenizer);
 
-/* Opens a tokenizer.json that the caller holds in memory; the bytes are read during the call only.
+/* Opens a tokenizer.json or a SentencePiece model that the caller holds in memory; the bytes are read during the call only.
  * Otherwise as nestling_tokenizer_open.                                                                    since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open_memory(
     const void *data, size_t size, nestling_tokenizer **out_tokenizer);

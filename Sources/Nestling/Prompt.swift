@@ -69,7 +69,7 @@ extension Model {
         guard let tokenizer else {
             throw Failure(
                 .notFound,
-                "the checkpoint has no tokenizer (tokenizer.json, tokenizer.model or vocab.txt); pass token ids")
+                "the checkpoint has no tokenizer (none of \(Tokenizer.fileNames)); pass token ids")
         }
         return tokenizer
     }

@@ -2,6 +2,10 @@ public import Checkpoints
 public import Tokenizers
 
 extension Tokenizer {
+    /// The files that hold a tokenizer, for messages.
+    public static let fileNames =
+        "tokenizer.json, \(TokenizerFiles.sentencePieceNames.joined(separator: ", ")), vocab.txt, or vocab.json with merges.txt"
+
     /// The tokenizer of a checkpoint: `tokenizer.json`, or else a SentencePiece model (`tokenizer.model`, `spiece.model`,
     /// `sentencepiece.bpe.model`, `spm.model`), or else `vocab.txt`, or else `vocab.json` with `merges.txt`; `nil` if there
     /// is none.
@@ -14,10 +18,7 @@ extension Tokenizer {
     public convenience init(path: String) throws(Failure) {
         if let directory = try? DirectorySource(path: path) {
             guard let files = try TokenizerFiles(directory, folder: "") else {
-                throw Failure(
-                    .notFound,
-                    "\(path): has neither tokenizer.json, \(TokenizerFiles.sentencePieceNames.joined(separator: ", ")), "
-                        + "vocab.txt, nor vocab.json with merges.txt")
+                throw Failure(.notFound, "\(path): has none of \(Self.fileNames)")
             }
             try self.init(files)
             return

@@ -38,9 +38,7 @@ public func nestling_tokenizer_open_files(
         let out = try require(out_tokenizer, "out_tokenizer")
         let source = MemorySource(files: try fileList(files, count))
         guard let tokenizer = try Tokenizer(in: source) else {
-            throw NestlingError(
-                .notFound,
-                "no tokenizer is among the files: neither tokenizer.json, vocab.txt, nor vocab.json with merges.txt")
+            throw NestlingError(.notFound, "no tokenizer is among the files: none of \(Tokenizer.fileNames)")
         }
         out.pointee = handle(tokenizer)
     }
@@ -54,7 +52,7 @@ public func nestling_model_get_tokenizer(
         let model = try object(model, as: Model.self, "model")
         let out = try require(out_tokenizer, "out_tokenizer")
         guard let tokenizer = model.tokenizer else {
-            throw NestlingError(.notFound, "the checkpoint has no tokenizer (tokenizer.json or vocab.txt)")
+            throw NestlingError(.notFound, "the checkpoint has no tokenizer (none of \(Tokenizer.fileNames))")
         }
         out.pointee = handle(tokenizer)
     }
