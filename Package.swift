@@ -39,10 +39,12 @@ let package = Package(
 
         // Buffers, the workspace, packed matrices, codecs.
         .target(name: "Tensors", dependencies: ["Basics", "Kernels"]),
+        // Pixels to what networks take: resampling, cropping, normalizing as preprocessor_config.json says.
+        .target(name: "Images", dependencies: ["Basics", "Tensors"]),
         // Norms, mixers, channels, token maps: one file per variant.
         .target(name: "Blocks", dependencies: ["Basics", "Kernels", "Tensors"]),
         // Architecture, families, loading, the forward pass, sessions.
-        .target(name: "Models", dependencies: ["Basics", "Blocks", "Checkpoints", "Kernels", "Tensors"]),
+        .target(name: "Models", dependencies: ["Basics", "Blocks", "Checkpoints", "Images", "Kernels", "Tensors"]),
         // Submodel specs, views, extraction to a checkpoint.
         .target(name: "Elastic", dependencies: ["Basics", "Blocks", "Checkpoints", "Models", "Tensors"]),
 
@@ -51,7 +53,9 @@ let package = Package(
         // The public Swift library.
         .target(
             name: "Nestling",
-            dependencies: ["Basics", "Blocks", "Checkpoints", "Elastic", "Kernels", "Models", "Tensors", "Tokenizers"]),
+            dependencies: [
+                "Basics", "Blocks", "Checkpoints", "Elastic", "Images", "Kernels", "Models", "Tensors", "Tokenizers",
+            ]),
         // The C ABI: `@c @implementation` functions, handles, status codes. Thin: no logic.
         .target(name: "NestlingC", dependencies: ["CNestling", "Nestling"]),
         // The command.
@@ -69,6 +73,7 @@ let package = Package(
             name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures", "Generators"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(name: "ImagesTests", dependencies: ["Basics", "Checkpoints", "Images", "TestSupport"]),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"]),
         .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),
         .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),

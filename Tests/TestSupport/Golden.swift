@@ -24,6 +24,9 @@ public struct Golden {
     /// The elements of an int32 tensor.
     public func integers(_ name: String) -> [Int32]? { elements(name) }
 
+    /// The elements of a uint8 tensor.
+    public func bytes(_ name: String) -> [UInt8]? { elements(name) }
+
     private func elements<Element>(_ name: String) -> [Element]? {
         guard let tensor = tensors.tensors.first(where: { $0.name == name }) else { return nil }
         return (0..<tensor.elementCount).map {
