@@ -97,7 +97,8 @@ extension ImagePreparation {
     private static func className(_ fields: JSONFields, modelType: String?) throws(Failure) -> String {
         let oldName = try fields.string("feature_extractor_type", default: "")
         var name = try fields.string("image_processor_type", default: oldName)
-        for (old, new) in [("Fast", ""), ("Pil", ""), ("FeatureExtractor", "ImageProcessor")] where name.hasSuffix(old) {
+        for (old, new) in [("Fast", ""), ("Pil", ""), ("FeatureExtractor", "ImageProcessor")] where name.hasSuffix(old)
+        {
             name = name.dropLast(old.count) + new
         }
         if name.isEmpty { name = modelType.flatMap { classesOfModels[$0] } ?? "" }

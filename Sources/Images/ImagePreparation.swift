@@ -24,7 +24,8 @@ public struct ImagePreparation: Sendable {
     let scale: PixelScale
 
     init(
-        type: String, resize: ResizeRule?, filter: ResamplingFilter, crop: ImageSize?, pad: ImageSize?, scale: PixelScale
+        type: String, resize: ResizeRule?, filter: ResamplingFilter, crop: ImageSize?, pad: ImageSize?,
+        scale: PixelScale
     ) {
         self.type = type
         self.resize = resize
@@ -46,7 +47,8 @@ public struct ImagePreparation: Sendable {
     /// Prepares one image on up to `threads` threads (`nil`: as set for the process).
     /// - Throws: `.invalidArgument` for pixels that are none, and for shapes that leave nothing, or too much, after
     ///   resizing; `.outOfMemory`.
-    public func prepare(_ view: ImageView, name: String = "image", threads: Int? = nil) throws(Failure) -> PreparedImage {
+    public func prepare(_ view: ImageView, name: String = "image", threads: Int? = nil) throws(Failure) -> PreparedImage
+    {
         let geometry = try geometry(of: ImageSize(height: view.height, width: view.width), name: name)
         let image = try PreparedImage(
             channels: Self.channels, height: geometry.prepared.height, width: geometry.prepared.width)

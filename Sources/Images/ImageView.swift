@@ -114,7 +114,8 @@ public struct ImageView: @unchecked Sendable {
         else {
             throw Failure(
                 .invalidArgument,
-                "\(name): strides of \(rowStride), \(pixelStride) and \(channelStride) bytes reach outside of any memory")
+                "\(name): strides of \(rowStride), \(pixelStride) and \(channelStride) bytes reach outside of any memory"
+            )
         }
     }
 

@@ -108,7 +108,9 @@ struct Resampling<Element: Sample> {
                 }
             }
         }
-        if let pixel = refused.min(), pixel < .max { throw refusal(row: pixel / view.width, column: pixel % view.width) }
+        if let pixel = refused.min(), pixel < .max {
+            throw refusal(row: pixel / view.width, column: pixel % view.width)
+        }
     }
 
     /// The weighted sums of one colour of one row, of which `source` has the columns that are needed.

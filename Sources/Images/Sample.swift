@@ -32,7 +32,9 @@ extension UInt8: Sample {
     static func add(_ sum: Int32, _ sample: UInt8, _ weight: Int32) -> Int32 { sum &+ Int32(sample) &* weight }
 
     @inline(__always)
-    static func finish(_ sum: Int32) -> UInt8 { UInt8(truncatingIfNeeded: Swift.max(0, Swift.min(255, sum &>> fractionBits))) }
+    static func finish(_ sum: Int32) -> UInt8 {
+        UInt8(truncatingIfNeeded: Swift.max(0, Swift.min(255, sum &>> fractionBits)))
+    }
 
     @inline(__always)
     static func load(_ address: UnsafeRawPointer) -> UInt8? { address.load(as: UInt8.self) }

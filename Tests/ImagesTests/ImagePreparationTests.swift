@@ -82,7 +82,9 @@ import Testing
     @Test func firstFaultyImage() throws {
         let good = Picture(width: 13, height: 12, channels: 3)
         let bad = Picture(width: 13, height: 12, channels: 3)
-        let views = [try good.bytes(), try bad.floats { $0[9] = .nan }, try good.bytes(), try bad.floats { $0[9] = .nan }]
+        let views = [
+            try good.bytes(), try bad.floats { $0[9] = .nan }, try good.bytes(), try bad.floats { $0[9] = .nan },
+        ]
         for threads in [1, 4] {
             let failure = #expect(throws: Failure.self) { try Self.clip.prepare(views, threads: threads) }
             #expect(failure?.message.hasPrefix("image 1: channel 0 of the pixel in row 0, column 3 is nan") == true)

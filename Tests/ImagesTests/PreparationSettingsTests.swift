@@ -21,7 +21,10 @@ import Testing
         (#"{"image_processor_type": "ViTImageProcessor", "size": {}}"#, .unsupported, "size has"),
         (#"{"image_processor_type": "ViTImageProcessor", "size": {"longest_edge": 7}}"#, .unsupported, "longest_edge"),
         (#"{"image_processor_type": "ViTImageProcessor", "size": {"min_pixels": 7}}"#, .unsupported, "min_pixels"),
-        (#"{"image_processor_type": "ViTImageProcessor", "size": {"height": -7, "width": 3}}"#, .corrupt, "height is -7"),
+        (
+            #"{"image_processor_type": "ViTImageProcessor", "size": {"height": -7, "width": 3}}"#, .corrupt,
+            "height is -7"
+        ),
         (#"{"image_processor_type": "ViTImageProcessor", "resample": 6}"#, .corrupt, "resample is 6"),
         (#"{"image_processor_type": "ViTImageProcessor", "resample": "bicubic"}"#, .corrupt, "resample is"),
         (#"{"image_processor_type": "ViTImageProcessor", "do_center_crop": true}"#, .corrupt, "crop_size is missing"),
@@ -42,7 +45,8 @@ import Testing
     /// Old files that name no class.
     @Test func modelType() throws {
         #expect(try Self.read("{}", modelType: "dinov2").type == "BitImageProcessor")
-        #expect(try Self.read(#"{"size": 384}"#, modelType: "vit").resize == .exactly(ImageSize(height: 384, width: 384)))
+        #expect(
+            try Self.read(#"{"size": 384}"#, modelType: "vit").resize == .exactly(ImageSize(height: 384, width: 384)))
         #expect(try Self.read(#"{"size": 384}"#, modelType: "clip").resize == .shortestEdge(384, longest: nil))
         #expect(throws: Failure.self) { try Self.read("{}", modelType: "bert") }
     }
@@ -54,6 +58,7 @@ import Testing
         #expect(preparation.resize == .exactly(ImageSize(height: 256, width: 256)))
         #expect(preparation.crop == ImageSize(height: 224, width: 224))
         #expect(preparation.filter == .bicubic)
-        #expect(try preparation.preparedSize(of: ImageSize(height: 3, width: 999)) == ImageSize(height: 224, width: 224))
+        #expect(
+            try preparation.preparedSize(of: ImageSize(height: 3, width: 999)) == ImageSize(height: 224, width: 224))
     }
 }
