@@ -17,15 +17,16 @@ public final class ForwardContext {
     public internal(set) var positions: [Int32] = []
     /// How many original tokens each row stands for; empty while nothing has been merged.
     public internal(set) var sizes: [Float] = []
-    /// The row of the stream that each original token of the slice is part of; empty while nothing has been merged.
-    public internal(set) var originalRows: [Int] = []
+    /// Where the original tokens of each sequence went; empty while nothing has been merged or pruned.
+    public internal(set) var maps: [TokenMap] = []
+    /// The last states of pruned tokens; `nil`: nobody wants them.
+    public var pruned: PrunedTokens?
     /// Original tokens of sequence `s` are `originalOffsets[s] ..< originalOffsets[s + 1]`.
     public private(set) var originalOffsets: [Int] = [0]
     /// Added to the score of each key: `log(size)` when attention is proportional; empty: nothing.
     public internal(set) var keyBias: [Float] = []
-    /// If set, the next attention writes its merging metric `[rows, metric size]` here: the mean of its keys over heads,
-    /// scaled to length 1.
-    public var metric: Matrix?
+    /// If set, the next attention writes there what a reducer wants to know.
+    public var signals: LayerSignals?
 
     /// A context whose workspace takes at most `memoryLimit` bytes (0: no limit).
     public init(threads: Int, memoryLimit: Int) {
@@ -44,20 +45,14 @@ public final class ForwardContext {
         }
         sizes.removeAll(keepingCapacity: true)
         keyBias.removeAll(keepingCapacity: true)
-        originalRows.removeAll(keepingCapacity: true)
-        metric = nil
+        maps.removeAll(keepingCapacity: true)
+        pruned = nil
+        signals = nil
     }
 
-    /// Takes note that tokens were merged: `positions` and `sizes` have been moved up, `offsets` are new, and `rows` are
-    /// where each original token now is, within its sequence.
-    func shorten(to offsets: [Int], rows: [Int32], proportional: Bool) {
+    /// Takes note that there are fewer tokens: `positions`, `sizes` and `maps` are already new.
+    func shorten(to offsets: [Int], proportional: Bool) {
         self.offsets = offsets
-        originalRows.removeAll(keepingCapacity: true)
-        for sequence in 0..<sequences {
-            for token in originalOffsets[sequence]..<originalOffsets[sequence + 1] {
-                originalRows.append(offsets[sequence] + Int(rows[token]))
-            }
-        }
         positions.removeLast(positions.count - self.rows)
         sizes.removeLast(sizes.count - self.rows)
         if proportional { keyBias = sizes.map { logf($0) } }
@@ -68,8 +63,7 @@ public final class ForwardContext {
         guard !keyBias.isEmpty else { return [(0..<sequences, false)] }
         var runs: [(sequences: Range<Int>, isBiased: Bool)] = []
         for sequence in 0..<sequences {
-            let length = offsets[sequence + 1] - offsets[sequence]
-            let isBiased = length < originalOffsets[sequence + 1] - originalOffsets[sequence]
+            let isBiased = length(sequence) < originalOffsets[sequence + 1] - originalOffsets[sequence]
             if let last = runs.last, last.isBiased == isBiased {
                 runs[runs.count - 1].sequences = last.sequences.lowerBound..<sequence + 1
             } else {
@@ -79,8 +73,8 @@ public final class ForwardContext {
         return runs
     }
 
-    /// The row of the stream that original token `token` of the slice is part of.
-    func row(ofOriginal token: Int) -> Int { originalRows.isEmpty ? token : originalRows[token] }
+    /// Tokens of sequence `sequence`, now.
+    public func length(_ sequence: Int) -> Int { offsets[sequence + 1] - offsets[sequence] }
 
     /// Rows of the stream, now.
     public var rows: Int { offsets.last ?? 0 }

@@ -16,7 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels_internal.h"
+#include "attention_visible.h"
 
 enum {
     most_tile_rows = 16,
@@ -74,35 +74,6 @@ static nk_attention_scratch scratch_for(size_t size, size_t block_keys, size_t r
 static size_t block_keys_for(size_t size) {
     const size_t keys = 32 * 1024 / nk_round_up(size, NK_PANEL) / NK_PANEL * NK_PANEL;
     return nk_maximum(64, nk_minimum(most_block_keys, keys));
-}
-
-static int32_t position_of(const nk_attention_f32_arguments *a, size_t start, size_t token) {
-    return a->positions ? a->positions[start + token] : (int32_t)token;
-}
-
-/* How many tokens of the sequence have a position of at most `limit`. */
-static size_t count_until(const nk_attention_f32_arguments *a, size_t start, size_t length, int64_t limit) {
-    if (!a->positions) return limit < 0 ? 0 : nk_minimum(length, (size_t)limit + 1);
-    const int32_t *positions = a->positions + start;
-    size_t begin = 0, end = length;
-    while (begin < end) {
-        const size_t middle = begin + (end - begin) / 2;
-        if (positions[middle] <= limit)
-            begin = middle + 1;
-        else
-            end = middle;
-    }
-    return begin;
-}
-
-/* The keys of the sequence that a query meets: a run, because positions do not fall within a sequence. */
-static nk_key_range visible_keys(const nk_attention_f32_arguments *a, size_t start, size_t length, size_t query) {
-    nk_key_range range = {0, length};
-    if (!a->causal && a->window < 0) return range;
-    const int64_t position = position_of(a, start, query);
-    range.end = count_until(a, start, length, position + (a->causal ? 0 : a->window));
-    if (a->window >= 0) range.begin = count_until(a, start, length, position - a->window - 1);
-    return range;
 }
 
 static size_t within(size_t value, size_t low, size_t high) { return value < low ? low : value > high ? high : value; }

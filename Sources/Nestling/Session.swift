@@ -38,7 +38,7 @@ public final class Session: Sendable {
     public static func estimate(_ model: Model, tokens: Int) throws(Failure) -> Int {
         // A sequence for every 8 tokens: texts are rarely shorter, and vectors take little beside hidden states.
         let floats = try model.network.workspaceFloats(
-            rows: tokens, sequences: max(1, tokens / 8), .vectors(VectorOptions()), reduces: true)
+            rows: tokens, sequences: max(1, tokens / 8), .vectors(VectorOptions()), reducer: .all)
         return try floats.multiplied(by: MemoryLayout<Float>.stride, "workspace")
     }
 

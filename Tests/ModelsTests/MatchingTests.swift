@@ -15,7 +15,9 @@ import Testing
         var metric = metric
         return metric.withUnsafeMutableBufferPointer { buffer in
             buffer.baseAddress.flatMap {
-                reducer.map(Matrix($0, rows: rows, columns: columns), remaining: remaining, threads: 1)
+                reducer.map(
+                    LayerTokens(count: rows, keys: Matrix($0, rows: rows, columns: columns)), remaining: remaining,
+                    threads: 1)
             }
         }
     }

@@ -91,13 +91,17 @@ public struct Attention: Mixer {
             feature.apply(queries, heads: heads, headSize: headSize, context)
             feature.apply(keys, heads: keyHeads, headSize: headSize, context)
         }
-        if let metric = context.metric {
+        if let keyMeans = context.signals?.keys {
             nk_merge_metric(
-                keys.pointer, keys.stride, keys.rows, keyHeads, headSize, metric.pointer, Int32(context.threads))
+                keys.pointer, keys.stride, keys.rows, keyHeads, headSize, keyMeans.pointer, Int32(context.threads))
         }
         let meeting = Meeting(
             queries: queries, keys: keys, values: values, output: mixed, heads: heads, keyHeads: keyHeads,
             headSize: headSize, scale: scale, inputType: query.inputType)
+        if let signals = context.signals, let weights = signals.attention {
+            rule.weigh(
+                meeting, supports, firstOnly: signals.wanted.contains(.firstTokenAttention), into: weights, context)
+        }
         rule.mix(meeting, supports, context)
         mixed.multiply(Product(output, residual: stream, output: stream), threads: context.threads)
         context.workspace.release(to: mark)

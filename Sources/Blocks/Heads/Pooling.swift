@@ -40,29 +40,26 @@ public enum Pooling: UInt32, Sendable, CaseIterable {
     ///
     /// - Parameter skipped: leading tokens that means and the maximum leave out, where more than those remain.
     public func apply(_ stream: Matrix, into output: Matrix, skipping skipped: Int = 0, _ context: ForwardContext) {
-        if context.originalRows.isEmpty, skipped == 0 {
+        if context.maps.isEmpty, skipped == 0 {
             apply(stream, weights: nil, kernel: nk_pooling(rawValue), into: output, context)
             return
         }
-        // A row weighs as much as the original tokens that it stands for.
+        // A row weighs as much as it has of original tokens.
         var weights = [Float](repeating: 0, count: stream.rows)
         for sequence in 0..<context.sequences {
-            let tokens = context.originalOffsets[sequence]..<context.originalOffsets[sequence + 1]
-            let counted = tokens.dropFirst(tokens.count > skipped ? skipped : 0)
+            let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
+            let map = context.maps.isEmpty ? TokenMap(identity: rows.rows) : context.maps[sequence]
+            let counted = (remains(map, from: skipped) ? skipped : 0)..<map.oldCount
             switch self {
-            case .cls, .last:
-                let row = context.row(ofOriginal: self == .cls ? tokens.lowerBound : tokens.upperBound - 1)
-                output.row(sequence).update(from: stream.row(row), count: stream.columns)
-            case .max:
-                output.row(sequence).update(repeating: -.infinity, count: stream.columns)
-                for token in counted {
-                    let (source, target) = (stream.row(context.row(ofOriginal: token)), output.row(sequence))
-                    for column in 0..<stream.columns { target[column] = Swift.max(target[column], source[column]) }
-                }
+            case .cls: one(0, of: map, rows, or: 0, into: output.row(sequence))
+            case .last: one(map.oldCount - 1, of: map, rows, or: rows.rows - 1, into: output.row(sequence))
+            case .max: greatest(counted, of: map, rows, into: output.row(sequence))
             case .mean, .weightedMean, .meanSquareRootLength:
                 for token in counted {
-                    weights[context.row(ofOriginal: token)] +=
-                        self == .weightedMean ? Float(token - tokens.lowerBound + 1) : 1
+                    let weight = self == .weightedMean ? Float(token + 1) : 1
+                    map.forEachShare(of: token) { row, share in
+                        weights[context.offsets[sequence] + row] += share * weight
+                    }
                 }
             }
         }
@@ -71,6 +68,40 @@ public enum Pooling: UInt32, Sendable, CaseIterable {
         case .mean, .weightedMean: apply(stream, weights: weights, kernel: NK_POOL_MEAN, into: output, context)
         case .meanSquareRootLength:
             apply(stream, weights: weights, kernel: NK_POOL_MEAN_SQRT_LENGTH, into: output, context)
+        }
+    }
+
+    /// Whether any token from `first` on has not been pruned.
+    private func remains(_ map: TokenMap, from first: Int) -> Bool {
+        map.newRow.dropFirst(first).contains { $0 >= 0 }
+    }
+
+    /// What token `token` is part of; the row `other` if it was pruned.
+    private func one(
+        _ token: Int, of map: TokenMap, _ rows: Matrix, or other: Int, into output: UnsafeMutablePointer<Float>
+    ) {
+        guard map.isManyToMany, map.newRow[token] >= 0 else {
+            let row = map.newRow[token] < 0 ? other : Int(map.newRow[token])
+            return output.update(from: rows.row(row), count: rows.columns)
+        }
+        output.update(repeating: 0, count: rows.columns)
+        map.forEachShare(of: token) { row, share in
+            for column in 0..<rows.columns { output[column] += share * rows.row(row)[column] }
+        }
+    }
+
+    /// The greatest value of each dimension of what `tokens` are part of.
+    private func greatest(
+        _ tokens: Range<Int>, of map: TokenMap, _ rows: Matrix, into output: UnsafeMutablePointer<Float>
+    ) {
+        output.update(repeating: -.infinity, count: rows.columns)
+        var values = [Float](repeating: 0, count: rows.columns)
+        for token in tokens where map.newRow[token] >= 0 {
+            values.withUnsafeMutableBufferPointer { values in
+                guard let base = values.baseAddress else { return }
+                one(token, of: map, rows, or: 0, into: base)
+            }
+            for column in 0..<rows.columns { output[column] = Swift.max(output[column], values[column]) }
         }
     }
 

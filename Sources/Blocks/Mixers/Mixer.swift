@@ -9,7 +9,7 @@ public protocol Mixer: Sendable {
     var headStep: Int { get }
     /// Learned numbers in use.
     var parameters: Int { get }
-    /// Elements of a row of the merging metric, if this mixer can give one.
+    /// Elements of a row of the keys that reducers see; `nil`: this mixer gives no ``LayerSignals``.
     var metricSize: Int? { get }
 
     /// The leading `heads` (at most what is in use), sharing the weights.

@@ -1,16 +1,102 @@
 import Basics
 public import Tensors
 
-/// Anything that shortens a sequence inside the network: decides, for one sequence at one layer, which tokens become one.
+/// Anything that shortens a sequence inside the network: decides, for one sequence at one layer, which tokens become one and
+/// which go. A block shortens its sequences after its first mixer (with residual and norm), before what follows it.
 public protocol Reducer: Sendable {
     /// Whether attention of later layers adds `log(size)` to each key's score (proportional attention).
     var isProportional: Bool { get }
+
+    /// What it wants to know of a layer: attention computes only that.
+    var signals: Signals { get }
+
+    /// Whether its maps may leave tokens out.
+    var prunes: Bool { get }
+
+    /// Whether its maps may be many-to-many.
+    var mixes: Bool { get }
 
     /// How many tokens remain after each of `layers` layers of a sequence that begins with `tokens`: `layers` numbers
     /// that never rise. Known without running anything.
     func remainingTokens(_ tokens: Int, layers: Int) -> [Int]
 
-    /// The map of one sequence whose rows have the merging metric `metric` `[rows, metric size]` (rows of length 1),
-    /// such that at most `remaining` rows are left, or `nil` if all stay.
-    func map(_ metric: Matrix, remaining: Int, threads: Int) -> TokenMap?
+    /// The map of one sequence that leaves `remaining` rows, or `nil` if all stay. Whatever the signals hold, infinities and
+    /// not-a-numbers included, it gives a map of so many rows.
+    func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap?
+}
+
+extension Reducer {
+    public var prunes: Bool { false }
+    public var mixes: Bool { false }
+}
+
+/// What a reducer may ask of a layer's attention, for each token.
+public struct Signals: OptionSet, Sendable {
+    public let rawValue: Int
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// The mean of its keys over heads as they enter the scores, scaled to length 1. Costs next to nothing.
+    public static let keys = Signals(rawValue: 1)
+    /// The weight with which the sequence's first token attends to it, mean over heads. Costs one query for each head.
+    public static let firstTokenAttention = Signals(rawValue: 2)
+    /// The mean over all queries and heads of the weights with which it is attended to. Costs the scores a second time:
+    /// about half of the attention.
+    public static let attentionReceived = Signals(rawValue: 4)
+}
+
+/// The tokens of one sequence at one layer, as a reducer sees them.
+public struct LayerTokens {
+    /// How many there are.
+    public let count: Int
+    /// The layer, from 0, and how many there are.
+    public let layer: Int
+    public let layers: Int
+    /// `[count, head size]`, if ``Signals/keys`` were asked for.
+    public let keys: Matrix?
+    /// One number for each token, if one of the attention signals was asked for.
+    public let attention: UnsafePointer<Float>?
+
+    public init(
+        count: Int, layer: Int = 0, layers: Int = 1, keys: Matrix? = nil, attention: UnsafePointer<Float>? = nil
+    ) {
+        self.count = count
+        self.layer = layer
+        self.layers = layers
+        self.keys = keys
+        self.attention = attention
+    }
+}
+
+/// Memory into which the next attention writes what was asked of it.
+public struct LayerSignals {
+    /// What was asked for.
+    public let wanted: Signals
+    /// `[rows, head size]`
+    public let keys: Matrix?
+    /// `[heads, rows]`: room for each head; what was asked for is then in the first row.
+    public let attention: Matrix?
+
+    /// Takes memory for `wanted` of `rows` rows from `workspace`.
+    public init(
+        _ wanted: Signals, rows: Int, metricSize: Int, heads: Int, from workspace: inout Workspace
+    ) throws(Failure) {
+        self.wanted = wanted
+        keys = wanted.contains(.keys) ? try workspace.take(rows, metricSize) : nil
+        attention =
+            wanted.isDisjoint(with: [.firstTokenAttention, .attentionReceived])
+            ? nil : try workspace.take(heads, rows)
+    }
+
+    /// Floats of workspace that they take.
+    public static func floats(_ wanted: Signals, rows: Int, metricSize: Int, heads: Int) -> Int {
+        (wanted.contains(.keys) ? Workspace.floats(rows, metricSize) : 0)
+            + (wanted.isDisjoint(with: [.firstTokenAttention, .attentionReceived]) ? 0 : Workspace.floats(heads, rows))
+    }
+
+    /// What one sequence, the rows of `range`, has of them.
+    func tokens(_ range: Range<Int>, layer: Int, layers: Int) -> LayerTokens {
+        LayerTokens(
+            count: range.count, layer: layer, layers: layers, keys: keys?.rows(range),
+            attention: attention.map { UnsafePointer($0.pointer + range.lowerBound) })
+    }
 }

@@ -1,53 +1,56 @@
-import Basics
+public import Basics
 public import Tensors
 
-/// A reducer at work on one slice: asks it layer by layer, applies its maps to the stream, and remembers where every
+/// A reducer at work on some sequences: asks it layer by layer, applies its maps to the stream, and remembers where every
 /// original token went.
 public struct Reduction {
     private let reducer: any Reducer
+    private let layers: Int
     /// `remaining[sequence][layer]`
     private let remaining: [[Int]]
-    /// The row, within its sequence, that each original token of the slice is part of.
-    private var rows: [Int32] = []
-    /// `rows` after each layer.
+    /// The row, within its sequence, that each original token is part of after each layer; -1: it was pruned.
     public private(set) var trace: [[Int32]] = []
 
     /// Plans the reduction of sequences of `lengths` in a network of `layers` layers.
     public init(_ reducer: any Reducer, lengths: [Int], layers: Int) {
         self.reducer = reducer
+        self.layers = layers
         remaining = lengths.map { reducer.remainingTokens($0, layers: layers) }
-        for length in lengths { for row in 0..<length { rows.append(Int32(truncatingIfNeeded: row)) } }
     }
 
     /// Whether any sequence loses tokens in `layer`.
     public func isActive(_ layer: Int, _ context: ForwardContext) -> Bool {
-        (0..<context.sequences).contains { remaining[$0][layer] < context.offsets[$0 + 1] - context.offsets[$0] }
+        (0..<context.sequences).contains { remaining[$0][layer] < context.length($0) }
     }
 
-    /// Takes note that a layer is done.
-    public mutating func endLayer() { trace.append(rows) }
+    /// What `layer` is to tell.
+    public var signals: Signals { reducer.signals }
 
-    /// Shortens `stream` in `layer` by the metric that attention has left; returns the rows that remain, in the same
+    /// Takes note that a layer is done.
+    public mutating func endLayer(_ context: ForwardContext) {
+        trace.append(
+            context.maps.isEmpty
+                ? (0..<context.sequences).flatMap { (0..<context.length($0)).map { Int32(truncatingIfNeeded: $0) } }
+                : context.maps.flatMap(\.newRow))
+    }
+
+    /// Shortens `stream` in `layer` by the signals that attention has left; returns the rows that remain, in the same
     /// memory, and updates the context.
-    public mutating func apply(_ stream: Matrix, metric: Matrix, layer: Int, _ context: ForwardContext) -> Matrix {
-        if context.sizes.isEmpty { context.sizes = Array(repeating: 1, count: stream.rows) }
+    public func apply(
+        _ stream: Matrix, _ signals: LayerSignals, layer: Int, _ context: ForwardContext
+    ) throws(Failure) -> Matrix {
+        if context.maps.isEmpty {
+            context.sizes = Array(repeating: 1, count: stream.rows)
+            context.maps = (0..<context.sequences).map { TokenMap(identity: context.length($0)) }
+        }
         var newOffsets = [0]
         for sequence in 0..<context.sequences {
             let (start, end) = (context.offsets[sequence], context.offsets[sequence + 1])
             let newStart = newOffsets[sequence]
-            let map = reducer.map(
-                metric.rows(start..<end), remaining: remaining[sequence][layer], threads: context.threads)
-            if let map {
-                context.sizes.withUnsafeMutableBufferPointer { sizes in
-                    if let base = sizes.baseAddress { map.merge(stream.rows(start..<end), sizes: base + start) }
-                }
-                for (new, kept) in map.keptRows.enumerated() {
-                    context.positions[start + new] = context.positions[start + Int(kept)]
-                }
-                for token in context.originalOffsets[sequence]..<context.originalOffsets[sequence + 1] {
-                    rows[token] = map.newRow[Int(rows[token])]
-                }
-            }
+            let tokens = signals.tokens(start..<end, layer: layer, layers: layers)
+            let wanted = remaining[sequence][layer]
+            let map = wanted < end - start ? reducer.map(tokens, remaining: wanted, threads: context.threads) : nil
+            if let map { try apply(map, stream.rows(start..<end), sequence, context) }
             let count = map?.newCount ?? end - start
             if newStart != start {
                 stream.row(newStart).update(from: stream.row(start), count: count * stream.stride)
@@ -58,7 +61,56 @@ public struct Reduction {
             }
             newOffsets.append(newStart + count)
         }
-        context.shorten(to: newOffsets, rows: rows, proportional: reducer.isProportional)
+        context.shorten(to: newOffsets, proportional: reducer.isProportional)
         return stream.prefix(rows: context.rows)
+    }
+
+    /// Applies the map of one sequence to its rows, which are `rows` of the stream.
+    private func apply(
+        _ map: TokenMap, _ rows: Matrix, _ sequence: Int, _ context: ForwardContext
+    ) throws(Failure) {
+        let start = context.offsets[sequence]
+        context.pruned?.take(map, rows, context.maps[sequence], first: context.originalOffsets[sequence])
+        let mark = context.workspace.mark
+        let scratch = map.shares == nil ? nil : try context.workspace.take(rows.rows, rows.columns)
+        context.sizes.withUnsafeMutableBufferPointer { sizes in
+            guard let base = sizes.baseAddress else { return }
+            map.apply(rows, sizes: base + start, scratch: scratch, threads: context.threads)
+        }
+        context.workspace.release(to: mark)
+        for (new, kept) in map.keptRows.enumerated() {
+            context.positions[start + new] = context.positions[start + Int(kept)]
+        }
+        context.maps[sequence] = context.maps[sequence].followed(by: map)
+    }
+}
+
+/// The last states of tokens that were pruned, for those who want a row for every original token.
+public struct PrunedTokens {
+    /// The states; the leading ``count`` rows are in use.
+    public let rows: Matrix
+    /// How many states there are.
+    public private(set) var count = 0
+    /// The original tokens of the slice that were pruned, and the row of their state.
+    public private(set) var tokens: [(token: Int, row: Int)] = []
+
+    /// Will be kept in `rows`, of which there are as many as original tokens.
+    public init(_ rows: Matrix) { self.rows = rows }
+
+    /// The states in use.
+    public var states: Matrix { rows.prefix(rows: count) }
+
+    /// Keeps what `map` prunes of `current`, rows of a sequence whose original tokens, from `first` on, went by `earlier`.
+    mutating func take(_ map: TokenMap, _ current: Matrix, _ earlier: TokenMap, first: Int) {
+        var places: [Int32: Int] = [:]
+        for old in 0..<map.oldCount where map.newRow[old] < 0 {
+            rows.row(count).update(from: current.row(old), count: current.columns)
+            places[Int32(truncatingIfNeeded: old)] = count
+            count += 1
+        }
+        guard !places.isEmpty else { return }
+        for (token, row) in earlier.newRow.enumerated() {
+            if let place = places[row] { tokens.append((first + token, place)) }
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Basics
+import Glibc
 
 /// How many tokens to remove in each layer.
 public enum ReductionSchedule: Sendable, Equatable {
@@ -9,6 +10,8 @@ public enum ReductionSchedule: Sendable, Equatable {
     case linear(r: Int, slope: Int)
     /// This share of the tokens, to the nearest whole number, remains after the last layer; removed evenly.
     case ratio(Double)
+    /// This share of the tokens that are not protected, rounded up, remains after each layer that reduces.
+    case keep(Double)
 
     /// Tokens to remove in each of `layers` layers of a sequence of `tokens`.
     func amounts(tokens: Int, layers: Int) -> [Int] {
@@ -21,7 +24,15 @@ public enum ReductionSchedule: Sendable, Equatable {
         case .ratio(let ratio):
             let removed = tokens - Int((ratio * Double(tokens)).rounded())
             return (0..<layers).map { ($0 + 1) * removed / layers - $0 * removed / layers }
+        case .keep:
+            return Array(repeating: 0, count: layers)
         }
+    }
+
+    /// Where a layer keeps a share of what it finds: how many of `free` tokens; `nil` where amounts are known beforehand.
+    func keptTokens(of free: Int) -> Int? {
+        guard case .keep(let share) = self else { return nil }
+        return Int(ceil(share * Double(free)))
     }
 }
 
@@ -29,7 +40,7 @@ extension ReductionSchedule {
     /// The largest `r` that is read: far above any sequence, far below what could overflow.
     static let largestAmount = Int(Int32.max)
 
-    /// Reads `"r"` (a number or a list), `"ratio"` and `"schedule"`.
+    /// Reads `"r"` (a number or a list), `"ratio"`, `"keep"` and `"schedule"`.
     init(_ fields: JSONFields) throws(Failure) {
         let schedule = try fields.string("schedule", default: "constant")
         let slopes = ["constant": 0, "decreasing": -1, "increasing": 1]
@@ -39,15 +50,20 @@ extension ReductionSchedule {
                 "\(fields.name): schedule \(schedule.quoted) is not known; known are constant, decreasing, increasing")
         }
         let amount = fields["r"]
-        if let ratio = try fields.optionalNumber("ratio") {
-            guard amount == nil, slope == 0 else {
-                throw Failure(.invalidArgument, "\(fields.name): \"ratio\" excludes \"r\" and \"schedule\"")
+        for key in ["ratio", "keep"] {
+            guard let share = try fields.optionalNumber(key) else { continue }
+            guard ["r", "ratio", "keep"].allSatisfy({ $0 == key || fields[$0] == nil }), slope == 0 else {
+                throw Failure(
+                    .invalidArgument,
+                    "\(fields.name): \"\(key)\" excludes \"schedule\" and the others of \"r\", \"ratio\", \"keep\"")
             }
-            guard ratio > 0, ratio <= 1 else {
-                throw Failure(.invalidArgument, "\(fields.name): ratio \(ratio) is not in 0 < ratio <= 1")
+            guard share > 0, share <= 1 else {
+                throw Failure(.invalidArgument, "\(fields.name): \(key) \(share) is not in 0 < \(key) <= 1")
             }
-            self = .ratio(ratio)
-        } else if let list = amount?.array {
+            self = key == "ratio" ? .ratio(share) : .keep(share)
+            return
+        }
+        if let list = amount?.array {
             guard slope == 0 else {
                 throw Failure(.invalidArgument, "\(fields.name): a list of \"r\" excludes \"schedule\"")
             }
@@ -62,7 +78,8 @@ extension ReductionSchedule {
         } else {
             guard let r = amount?.int, (0...Self.largestAmount).contains(r) else {
                 throw Failure(
-                    .invalidArgument, "\(fields.name): needs \"r\" (a whole number from 0, or a list) or \"ratio\"")
+                    .invalidArgument,
+                    "\(fields.name): needs \"r\" (a whole number from 0, or a list), \"ratio\" or \"keep\"")
             }
             self = .linear(r: r, slope: slope)
         }

@@ -30,7 +30,7 @@ struct ForwardPass {
     /// Floats of workspace that running the sequences `group` takes.
     func workspaceFloats(_ group: Range<Int>) throws(Failure) -> Int {
         try network.workspaceFloats(
-            rows: batch.tokens(group), sequences: group.count, request, reduces: reducer != nil)
+            rows: batch.tokens(group), sequences: group.count, request, reducer: reducer.map(ReducerNeeds.init))
     }
 
     /// Runs the sequences `group`; `beforeBlock` is called before each block.
@@ -43,6 +43,9 @@ struct ForwardPass {
         try context.workspace.reserve(floats: workspaceFloats(group))
         var reduction = reducer.map { Reduction($0, lengths: group.map(batch.length), layers: network.blocks.count) }
 
+        if reducer?.prunes == true, request.isUnmerged {
+            context.pruned = PrunedTokens(try context.workspace.take(tokens.count, network.hiddenSize))
+        }
         var stream = try context.workspace.take(tokens.count, network.hiddenSize)
         let types = batch.types.isEmpty ? batch.types : UnsafeBufferPointer(rebasing: batch.types[tokens])
         try network.weights.embedding.apply(
@@ -53,7 +56,9 @@ struct ForwardPass {
             stream = try run(network.blocks[layer], layer, stream, &reduction, context)
         }
         if layers == network.blocks.count {
-            network.weights.finalNorm?.apply(stream, into: stream, threads: context.threads)
+            for states in [stream, context.pruned?.states].compactMap({ $0 }) {
+                network.weights.finalNorm?.apply(states, into: states, threads: context.threads)
+            }
         }
         try write(stream, to: output + shape.offsets[group.lowerBound] * shape.columns, context)
         return reduction
@@ -70,16 +75,18 @@ struct ForwardPass {
                 continue
             }
             let mark = context.workspace.mark
-            let metric = try context.workspace.take(stream.rows, size)
-            context.metric = metric
+            let signals = try LayerSignals(
+                reduction?.signals ?? [], rows: stream.rows, metricSize: size, heads: mixer.heads,
+                from: &context.workspace)
+            context.signals = signals
             try sublayer.apply(stream, context)
-            context.metric = nil
-            if let shortened = reduction?.apply(stream, metric: metric, layer: layer, context) { stream = shortened }
+            context.signals = nil
+            if let shortened = try reduction?.apply(stream, signals, layer: layer, context) { stream = shortened }
             context.workspace.release(to: mark)
             mayMerge = false
         }
         if mayMerge { throw Failure(.unsupported, "layer \(layer + 1) has no keys by which tokens could be merged") }
-        reduction?.endLayer()
+        reduction?.endLayer(context)
         return stream
     }
 
@@ -91,27 +98,43 @@ struct ForwardPass {
             let vectors = Matrix(output, rows: context.sequences, columns: shape.columns)
             try network.weights.pipeline.apply(stream, into: vectors, options, context)
         case .states(_, let unmerged):
-            if unmerged, !context.originalRows.isEmpty {
-                writeUnmerged(stream, to: output, context)
+            if unmerged, !context.maps.isEmpty {
+                writeUnmerged(stream, pruned: context.pruned?.states, to: output, context)
             } else {
                 output.update(from: stream.pointer, count: stream.rows * stream.columns)
             }
         case .scores(let kind, let unmerged):
             guard let head else { throw Failure(.internal, "the head \(kind.name) was not built") }
             let rows = head.input == .tokens ? stream.rows : context.sequences
-            guard head.input == .tokens, unmerged, !context.originalRows.isEmpty else {
+            guard head.input == .tokens, unmerged, !context.maps.isEmpty else {
                 return try head.apply(stream, into: Matrix(output, rows: rows, columns: head.outputs), context)
             }
             let scores = try context.workspace.take(rows, head.outputs)
             try head.apply(stream, into: scores, context)
-            writeUnmerged(scores, to: output, context)
+            var prunedScores: Matrix?
+            if let states = context.pruned?.states, states.rows > 0 {
+                let scores = try context.workspace.take(states.rows, head.outputs)
+                try head.apply(states, into: scores, context)
+                prunedScores = scores
+            }
+            writeUnmerged(scores, pruned: prunedScores, to: output, context)
         }
     }
 
-    /// Gives every original token the row that it is part of.
-    private func writeUnmerged(_ rows: Matrix, to output: UnsafeMutablePointer<Float>, _ context: ForwardContext) {
-        for (token, row) in context.originalRows.enumerated() {
-            (output + token * rows.columns).update(from: rows.row(row), count: rows.columns)
+    /// Gives every original token what it is part of; a pruned one its row of `pruned`.
+    private func writeUnmerged(
+        _ rows: Matrix, pruned: Matrix?, to output: UnsafeMutablePointer<Float>, _ context: ForwardContext
+    ) {
+        for (sequence, map) in context.maps.enumerated() {
+            map.restore(
+                rows.rows(context.offsets[sequence]..<context.offsets[sequence + 1]),
+                into: Matrix(
+                    output + context.originalOffsets[sequence] * rows.columns, rows: map.oldCount, columns: rows.columns
+                ))
+        }
+        guard let pruned else { return }
+        for (token, row) in context.pruned?.tokens ?? [] {
+            (output + token * rows.columns).update(from: pruned.row(row), count: rows.columns)
         }
     }
 }

@@ -25,22 +25,3 @@ public struct VectorOptions: Sendable {
     /// As the checkpoint says.
     public init() {}
 }
-
-/// Reads a reduction as `nestling_run_options` describes it.
-public enum Reducers {
-    /// The reducer that the JSON text says.
-    public static func reducer(json text: String) throws(Failure) -> any Reducer {
-        let parsed: JSON
-        do throws(Failure) {
-            parsed = try JSON.parse(text, name: "reduction")
-        } catch {
-            throw Failure(.invalidArgument, error.message)
-        }
-        let fields = try JSONFields(parsed, name: "reduction", kind: .invalidArgument)
-        let method = try fields.string("method")
-        switch method {
-        case "tome": return try BipartiteMerging(fields)
-        default: throw Failure(.invalidArgument, "reduction: method \(method.quoted) is not known; known are tome")
-        }
-    }
-}

@@ -92,30 +92,63 @@ extension Request {
         if case .states(let layer, _) = self { return layer }
         return network.blocks.count
     }
+
+    /// Whether every original token is to have a row, although there are fewer.
+    var isUnmerged: Bool {
+        switch self {
+        case .vectors: false
+        case .states(_, let unmerged), .scores(_, let unmerged): unmerged
+        }
+    }
 }
 
 extension Network {
-    /// Floats of workspace that a slice of `rows` tokens in `sequences` sequences takes.
-    public func workspaceFloats(rows: Int, sequences: Int, _ request: Request, reduces: Bool) throws(Failure) -> Int {
+    /// Floats of workspace that a slice of `rows` tokens in `sequences` sequences takes; `reducer`: of a reduced run.
+    public func workspaceFloats(
+        rows: Int, sequences: Int, _ request: Request, reducer: ReducerNeeds?
+    ) throws(Failure) -> Int {
         var blockFloats = 0
         for block in blocks.prefix(request.layers(of: self)) {
             for sublayer in block.sublayers {
                 var floats = sublayer.workspaceFloats(rows: rows, hidden: hiddenSize)
-                if reduces, case .mixer(let mixer) = sublayer.operation {
-                    floats += Workspace.floats(rows, mixer.metricSize ?? 0)
+                if let reducer, case .mixer(let mixer) = sublayer.operation, let size = mixer.metricSize {
+                    floats = max(floats, reducer.mixes ? Workspace.floats(rows, hiddenSize) : 0)
+                    floats += LayerSignals.floats(reducer.signals, rows: rows, metricSize: size, heads: mixer.heads)
                 }
                 blockFloats = max(blockFloats, floats)
             }
         }
+        let keepsPruned = reducer?.prunes == true && request.isUnmerged
         let ending: Int
         switch request {
         case .vectors: ending = weights.pipeline.workspaceFloats(sequences: sequences, hiddenSize: hiddenSize)
         case .states: ending = 0
         case .scores(let kind, _):
             let head = try weights.head(kind)
-            ending = head.workspaceFloats(rows: rows) + (reduces ? Workspace.floats(rows, head.outputs) : 0)
+            ending =
+                head.workspaceFloats(rows: rows)
+                + (reducer == nil ? 0 : Workspace.floats(rows, head.outputs)) * (keepsPruned ? 2 : 1)
         }
-        return Workspace.floats(rows, hiddenSize)
+        return Workspace.floats(rows, hiddenSize) * (keepsPruned ? 2 : 1)
             + max(weights.embedding.workspaceFloats(rows: rows), blockFloats, ending)
     }
+}
+
+/// What a reducer needs of the workspace.
+public struct ReducerNeeds: Sendable {
+    let signals: Signals
+    let prunes: Bool
+    let mixes: Bool
+
+    /// Those of `reducer`.
+    init(_ reducer: any Reducer) {
+        (signals, prunes, mixes) = (reducer.signals, reducer.prunes, reducer.mixes)
+    }
+
+    private init(signals: Signals, prunes: Bool, mixes: Bool) {
+        (self.signals, self.prunes, self.mixes) = (signals, prunes, mixes)
+    }
+
+    /// Enough for every reducer.
+    public static let all = ReducerNeeds(signals: [.keys, .attentionReceived], prunes: true, mixes: true)
 }

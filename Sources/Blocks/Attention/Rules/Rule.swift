@@ -1,4 +1,4 @@
-import Tensors
+public import Tensors
 
 /// Queries, keys and values about to meet, and where the result goes: all `[rows, heads * headSize]`, keys and values
 /// with `keyHeads` heads.
@@ -20,4 +20,8 @@ public struct Meeting {
 public protocol Rule: Sendable {
     /// Lets the tokens of each sequence meet and writes `meeting.output`.
     func mix(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext)
+    /// Writes the mean weight that each key gets, over heads and over the queries of its sequence (or of the first query
+    /// only), to the first row of `weights` `[heads, rows]`; the other rows are room to work in.
+    func weigh(
+        _ meeting: Meeting, _ supports: [any Support], firstOnly: Bool, into weights: Matrix, _ context: ForwardContext)
 }

@@ -1,0 +1,41 @@
+/// The tokens of a sequence as sources (at even positions) and destinations (at odd ones), protected ones being neither.
+struct Bipartition {
+    /// Tokens at even positions, and at odd ones.
+    let sources, destinations: Int
+    /// 1 for each of them that is not protected.
+    let isSource, isDestination: [UInt8]
+    /// The most tokens that the sequence can lose at once: half of those that are not protected, no more than there are
+    /// sources, and none without a destination.
+    let mostMerges: Int
+
+    /// Of a sequence of `count` tokens.
+    init(_ count: Int, _ protection: Protection) {
+        let free = protection.free(count)
+        (sources, destinations) = ((count + 1) / 2, count / 2)
+        isSource = (0..<sources).map { free.contains(2 * $0) ? 1 : 0 }
+        isDestination = (0..<destinations).map { free.contains(2 * $0 + 1) ? 1 : 0 }
+        let (even, odd) = (isSource.reduce(0) { $0 + Int($1) }, isDestination.reduce(0) { $0 + Int($1) })
+        mostMerges = odd == 0 ? 0 : min((even + odd) / 2, even)
+    }
+
+    /// Where each token goes when the `merged` sources with the greatest scores join their best destinations; of equal ones
+    /// the first. A score that is no number counts as the lowest.
+    func destination(best: [Int32], score: [Float], merged: Int) -> [Int32] {
+        let order = Ranking.descending((0..<sources).filter { isSource[$0] != 0 && best[$0] >= 0 }) { score[$0] }
+        var destination = (0..<sources + destinations).map { Int32(truncatingIfNeeded: $0) }
+        for source in order.prefix(merged) { destination[2 * source] = 2 * best[source] + 1 }
+        return destination
+    }
+}
+
+/// Orders that are the same everywhere.
+enum Ranking {
+    /// `items` by falling score; of equal ones in the given order. A score that is no number counts as the lowest.
+    static func descending(_ items: [Int], by score: (Int) -> Float) -> [Int] {
+        let scored = items.enumerated().map { place, item in
+            let score = score(item)
+            return (place: place, item: item, score: score.isNaN ? -Float.infinity : score)
+        }
+        return scored.sorted { $0.score == $1.score ? $0.place < $1.place : $0.score > $1.score }.map(\.item)
+    }
+}

@@ -1,0 +1,27 @@
+public import Basics
+public import Blocks
+
+/// Reads a reduction as `nestling_run_options` describes it.
+public enum Reducers {
+    /// The one list of what exists: which reducer each `"method"` names.
+    private static let all: [String: @Sendable (JSONFields) throws(Failure) -> any Reducer] = [
+        "tome": BipartiteMerging.init(_:)
+    ]
+
+    /// The reducer that the JSON text says.
+    public static func reducer(json text: String) throws(Failure) -> any Reducer {
+        let parsed: JSON
+        do throws(Failure) {
+            parsed = try JSON.parse(text, name: "reduction")
+        } catch {
+            throw Failure(.invalidArgument, error.message)
+        }
+        let fields = try JSONFields(parsed, name: "reduction", kind: .invalidArgument)
+        let method = try fields.string("method")
+        guard let reducer = all[method] else {
+            let known = all.keys.sorted().joined(separator: ", ")
+            throw Failure(.invalidArgument, "reduction: method \(method.quoted) is not known; known are \(known)")
+        }
+        return try reducer(fields)
+    }
+}
