@@ -364,7 +364,41 @@ NESTLING_API void nestling_session_release(nestling_session *session);
 /* `layer` of nestling_run_options: the embedding output, before the first block. */
 #define NESTLING_LAYER_EMBEDDINGS (-1)
 
-/* How to run. All calls below share this struct; each says which fields it reads beyond the common ones (reduction,
+/* Reductions: how a run shortens its sequences. In each layer that reduces, each sequence loses tokens on its own count,
+ * between the attention sublayer (with residual and norm) and what follows it. A JSON object; unknown keys are refused by
+ * name. Keys that all methods take:
+ *     "method"         see below
+ *     "r"              tokens fewer in each layer that reduces: a number for all, or a list, one for each; 0 where it ends
+ *     "schedule"       of a single r: "constant" (default), "decreasing" (2r falling to 0), "increasing"
+ *     "ratio"          instead of r: about this share of the tokens remains after the last layer
+ *     "keep"           instead of r: this share of the unprotected tokens, rounded up, remains after each layer that reduces
+ *     "layers"         the layers that reduce, counted from 1; all unless given. Those past the last one do not count.
+ *     "protect"        tokens that neither merge nor are merged into nor pruned: "special" (default: first and last),
+ *                      "first", "last", "none", or [leading, trailing] numbers of them
+ *     "proportional_attention"   add log(size) to each key's score in later layers; true unless the method says otherwise
+ * Amounts are clamped to what a method can take in one layer. Methods, and their own keys with defaults:
+ *     "tome"           the most similar pairs merge, even positions into odd ones (arXiv 2210.09461). At most half of the
+ *                      unprotected tokens.
+ *     "pitome"         as tome among the tokens that are most like all others (arXiv 2405.16148). "margin": 0.9 falling over
+ *                      the layers to 0. At most half.
+ *     "local"          as tome among neighbours: time and memory grow with the length, not its square (arXiv 2405.17951).
+ *                      "band": 1 (tokens 2i and 2j + 1 may merge if |i - j| < band); "causal": false (true: only into later
+ *                      tokens). At most half.
+ *     "tofu"           tome's pairs; the first "prune_layers" (half of them) drop the even one, later ones merge and keep the
+ *                      greater length (arXiv 2312.01026). At most half.
+ *     "evit"           tokens to which the first one attends least become their sum weighted by that attention (arXiv
+ *                      2202.07800). "fuse": true (false: they are dropped). protect "first", proportional_attention false.
+ *                      The paper's: {"method": "evit", "keep": 0.7, "layers": [4, 7, 10]}. All but one become one.
+ *     "attention_received"   tokens to which all attend least are pruned (as arXiv 2001.08950); costs half of an attention.
+ *                      proportional_attention has no effect. All that are not protected, but one if none is.
+ *     "token_transforming"   every token spreads over those that stay by the softmax of cosines (after arXiv 2506.05709; the
+ *                      formula is ours). "temperature": 0.1; "score": "class" (the first token's attention decides which stay;
+ *                      default if it is protected) or "received". For a few layers: costs tokens before times after. All but
+ *                      one.
+ * What is merged keeps its mass: means of token vectors are those of what every original token is part of. Pruned tokens are
+ * in no vector; with `unmerge` they have the last state that they had (through the final norm, and the head).
+ *
+ * How to run. All calls below share this struct; each says which fields it reads beyond the common ones (reduction,
  * token_type_ids, progress, user_data). */
 typedef struct nestling_run_options {
     uint32_t struct_size;          /* sizeof(nestling_run_options)                                                   */
@@ -375,18 +409,10 @@ typedef struct nestling_run_options {
     int32_t layer;                 /* hidden_states: 0: the last hidden state; k: after block k (1 is the first; the
                                       last is followed by the final norm, if there is one); NESTLING_LAYER_EMBEDDINGS */
     int32_t unmerge;               /* hidden_states, logits per token: 1: give every original token the row of the
-                                      token it was merged into; 0 or -1: rows of merged tokens                       */
+                                      token it was merged into; 0 or -1: only the rows that are left                 */
     uint32_t reserved;             /* 0                                                                              */
-    const char *reduction;         /* NULL: none. A JSON object that says how tokens are merged while the model runs:
-                                        {"method": "tome", "r": 8}                     8 tokens fewer in every layer
-                                        {"method": "tome", "r": [8, 8, 4]}             per layer; 0 where the list ends
-                                        {"method": "tome", "r": 8, "schedule": "decreasing"}   16 falling to 0
-                                        {"method": "tome", "ratio": 0.5}               about half remain after the last
-                                        "schedule"                constant (default), decreasing, increasing
-                                        "protect"                 "special" (default: first and last token), "first",
-                                                                  "last", "none"
-                                        "proportional_attention"  true (default): add log(size) to each key's score
-                                      Unknown keys are refused by name.                                              */
+    const char *reduction;         /* NULL: none. A JSON object that says how tokens are merged or pruned while the model runs,
+                                      for example {"method": "tome", "r": 8}; see "Reductions" below                 */
     const int32_t *token_type_ids; /* one per token, or NULL: all 0. Not for texts.                                  */
     const char *prompt;            /* encode_texts: put before each text; NULL: the checkpoint's default prompt, if
                                       any; "": none                                                                  */
@@ -443,7 +469,8 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_logits(
     const nestling_run_options *options, float *logits, size_t *inout_count, size_t *out_offsets);
 
 /* Where each original token went in this session's last run: map[i] is the row, within its own sequence, of the token
- * that original token i is part of after the last layer. Without reduction it is the token's own position.
+ * that original token i is part of after the last layer: -1 if it was pruned, and the row with its greatest share where it is
+ * part of several (token_transforming). Without reduction it is the token's own position.
  *
  * layer          0: after the last layer; k: after layer k.
  * map            one entry per token of the last run; NULL to ask for the size.

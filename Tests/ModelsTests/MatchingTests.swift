@@ -13,9 +13,9 @@ import Testing
         let rows = metric.count / columns
         let remaining = reducer.remainingTokens(rows, layers: 1)[0]
         var metric = metric
-        return metric.withUnsafeMutableBufferPointer { buffer in
-            buffer.baseAddress.flatMap {
-                reducer.map(
+        return try metric.withUnsafeMutableBufferPointer { buffer in
+            try buffer.baseAddress.flatMap {
+                try reducer.map(
                     LayerTokens(count: rows, keys: Matrix($0, rows: rows, columns: columns)), remaining: remaining,
                     threads: 1)
             }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tome import Reduction, State
+from tome import Reduction
 
 
 def read_safetensors(path):
@@ -121,6 +121,7 @@ class Run:
     states: list = field(default_factory=list)  # [tokens now, hidden]; the last one after the final norm
     sizes: list = field(default_factory=list)  # [tokens now]: how many original tokens each stands for
     maps: list = field(default_factory=list)  # [original tokens]: the row of the token that each is now part of
+    last: object = None  # the state of the reduction after the last layer
     margin: float = math.inf  # the least distance of two scores between which a merge was decided
 
     def unmerged(self, layer=-1):
@@ -210,7 +211,7 @@ class Encoder:
         """Multi-head attention over x [n, hidden] with the first `heads` heads.
 
         returns: (sum of the heads' outputs through the output matrix [n, hidden], the metric of the tokens [n, d]: the mean
-        over heads of the keys as they enter the scores)
+        over heads of the keys as they enter the scores, the weights [heads, n, n])
         """
         width = layer.query[0].shape[0] // layer.heads
 
@@ -229,9 +230,10 @@ class Encoder:
         if layer.window is not None:
             scores = np.where(np.abs(positions[:, None] - positions[None, :]) <= layer.window, scores, -np.inf)
         scores = scores + state.key_bias()
-        joined = (softmax(scores) @ value).transpose(1, 0, 2).reshape(len(x), heads * width)
+        weights = softmax(scores)
+        joined = (weights @ value).transpose(1, 0, 2).reshape(len(x), heads * width)
         weight, bias = layer.output
-        return linear(joined, weight[:, :heads * width], bias), key.mean(axis=0)
+        return linear(joined, weight[:, :heads * width], bias), key.mean(axis=0), weights
 
     def _feed_forward(self, layer, x, width):
         """The first `width` neurons of the FFN over x [n, hidden]."""
@@ -249,7 +251,7 @@ class Encoder:
     def run(self, ids, types=None, reduction=None, part=None):
         """Runs one sequence of token ids [n].
 
-        reduction  a tome.Reduction, or None
+        reduction  a tome.Reduction or a reducers.Reduction, or None
         part       a Part, or None
         returns    a Run
         """
@@ -260,25 +262,29 @@ class Encoder:
         widths = part.feed_forward_widths or [len(layer.up[0]) for layer in layers]
         heads = part.heads or [layer.heads for layer in layers]
         reduction = reduction or Reduction()
-        counts = reduction.counts(len(ids), len(layers))
-        state = State.initial(len(ids), reduction)
+        state = reduction.start(len(ids), len(layers))
         x = self.embed(ids, types)
         run = Run([x], [state.sizes], [state.map])
-        for layer, width, head_count, count in zip(layers, widths, heads, counts):
+        for index, (layer, width, head_count) in enumerate(zip(layers, widths, heads)):
             if self.post_norm:
-                mixed, metric = self._attend(layer, x, state, head_count)
+                mixed, metric, weights = self._attend(layer, x, state, head_count)
                 x = layer_norm(x + mixed, *layer.attention_norm, self.epsilon)
-                x, state = state.merge(x, metric, count)
+                x, state = state.reduce(x, metric, weights, index)
                 x = layer_norm(x + self._feed_forward(layer, x, width), *layer.feed_forward_norm, self.epsilon)
             else:
                 normed = x if layer.attention_norm is None else layer_norm(x, *layer.attention_norm, self.epsilon)
-                mixed, metric = self._attend(layer, normed, state, head_count)
-                x, state = state.merge(x + mixed, metric, count)
+                mixed, metric, weights = self._attend(layer, normed, state, head_count)
+                x, state = state.reduce(x + mixed, metric, weights, index)
                 x = x + self._feed_forward(layer, layer_norm(x, *layer.feed_forward_norm, self.epsilon), width)
             run.states.append(x)
             run.sizes.append(state.sizes)
             run.maps.append(state.map)
             run.margin = min(run.margin, state.margin)
         if self.final_norm is not None:
-            run.states[-1] = layer_norm(x, *self.final_norm, self.epsilon)
+            run.states[-1] = self.finish(x)
+        run.last = state
         return run
+
+    def finish(self, x):
+        """What is done to states [n, hidden] after the last layer."""
+        return x if self.final_norm is None else layer_norm(x, *self.final_norm, self.epsilon)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+import reducers
 from encoder import Encoder, Part
 from tome import Reduction, match
 
@@ -46,6 +47,30 @@ CHECKPOINTS = {
     "modernbert/base": ("r2", "most", "half", "decreasing", "plain_attention"),
 }
 
+# The other methods: name -> the reduction as the C interface takes it.
+REDUCERS = {
+    "pitome": {"method": "pitome", "r": 2},
+    "pitome_keep": {"method": "pitome", "keep": 0.7, "margin": 0.5, "layers": [1, 3], "protect": "first"},
+    "evit": {"method": "evit", "keep": 0.7, "layers": [1, 3]},
+    "evit_drop": {"method": "evit", "r": 2, "fuse": False, "protect": "special"},
+    "attention_received": {"method": "attention_received", "r": [3, 1, 2]},
+    "attention_received_most": {"method": "attention_received", "r": 1000000, "protect": "none"},
+    "tofu": {"method": "tofu", "r": 2},
+    "tofu_merge": {"method": "tofu", "ratio": 0.5, "prune_layers": 0},
+    "local": {"method": "local", "r": 3},
+    "local_band": {"method": "local", "r": 2, "band": 3, "protect": "none"},
+    "local_causal": {"method": "local", "r": 1000000, "band": 2, "causal": True, "protect": [2, 1]},
+    "transforming": {"method": "token_transforming", "keep": 0.6, "layers": [1, 2]},
+    "transforming_received": {"method": "token_transforming", "r": [2, 0, 1], "temperature": 0.2, "score": "received",
+                              "protect": "none", "proportional_attention": False},
+}
+REDUCED_LENGTHS = [1, 2, 3, 4, 5, 8, 13, 20]
+REDUCED_CHECKPOINTS = {
+    "bert/base": tuple(REDUCERS),
+    "mpnet/base": ("pitome", "attention_received", "transforming"),
+    "modernbert/base": ("evit", "attention_received", "tofu", "local_causal", "transforming"),
+}
+
 # checkpoint -> name -> Part: prefixes of each kept layer
 PARTS = {
     "bert/base": {
@@ -65,22 +90,20 @@ PARTS = {
 }
 
 
-def choose_sequences(encoder, cases):
-    """Sequences of LENGTHS in which no case decides by less than MARGIN.
+def choose_sequences(encoder, lengths, reductions_of):
+    """Sequences of `lengths` in which no reduction of `reductions_of(length)` decides by less than MARGIN.
 
     returns: [(ids [n], types [n] or None)]
     """
     vocabulary = encoder.configuration["vocab_size"]
     typed = encoder.configuration.get("type_vocab_size", 0) > 1
     sequences = []
-    for length in LENGTHS:
+    for length in lengths:
         for seed in range(1000):
             random = np.random.default_rng([length, seed])
             ids = random.integers(3, vocabulary, length)
             types = (np.arange(length) >= random.integers(0, length + 1)).astype(int) if typed else None
-            margins = [encoder.run(ids, types, Reduction(**CASES[case][0])).margin
-                       for case in cases if length in CASES[case][1]]
-            if min(margins) > MARGIN:
+            if all(encoder.run(ids, types, reduction).margin > MARGIN for reduction in reductions_of(length)):
                 break
         else:
             raise RuntimeError(f"no sequence of {length} tokens decides clearly")
@@ -100,7 +123,8 @@ def pack(sequences):
 def make_merging(name):
     """Writes tome.safetensors and tome.json of a checkpoint."""
     encoder = Encoder(FIXTURES / name)
-    sequences = choose_sequences(encoder, CHECKPOINTS[name])
+    sequences = choose_sequences(encoder, LENGTHS, lambda length: [
+        Reduction(**CASES[case][0]) for case in CHECKPOINTS[name] if length in CASES[case][1]])
     tensors = pack(sequences)
     description = {}
     for case in CHECKPOINTS[name]:
@@ -128,6 +152,33 @@ def make_merging(name):
                 put(f"states.{layer}", [run.states[layer] for run in keep])
     save_file(tensors, FIXTURES / name / "tome.safetensors")
     (FIXTURES / name / "tome.json").write_text(json.dumps(description, indent=1) + "\n")
+
+
+def make_reducers(name):
+    """Writes reducers.safetensors and reducers.json of a checkpoint: like tome, with the unmerged states as well."""
+    def reduction(case):
+        settings = dict(REDUCERS[case])
+        common = {key: settings.pop(key) for key in list(settings) if key in reducers.Reduction.__dataclass_fields__}
+        return reducers.Reduction(**common, options=settings)
+
+    encoder = Encoder(FIXTURES / name)
+    cases = REDUCED_CHECKPOINTS[name]
+    sequences = choose_sequences(encoder, REDUCED_LENGTHS, lambda _: [reduction(case) for case in cases])
+    tensors = pack(sequences)
+    for case in cases:
+        runs = [encoder.run(*sequence, reduction(case)) for sequence in sequences]
+
+        def put(key, arrays, kind=np.float32):
+            tensors[f"{case}.{key}"] = np.concatenate(arrays).astype(kind)
+
+        put("offsets", [[0], np.cumsum([len(run.states[-1]) for run in runs])], np.int32)
+        for layer in range(1, len(encoder.layers) + 1):
+            put(f"map.{layer}", [run.maps[layer] for run in runs], np.int32)
+        put("states", [run.states[-1] for run in runs])
+        put("unmerged", [run.last.restored(run.states[-1], encoder.finish) for run in runs])
+        put("pooled.mean", [run.last.pooled_mean(run.states[-1])[None] for run in runs])
+    save_file(tensors, FIXTURES / name / "reducers.safetensors")
+    (FIXTURES / name / "reducers.json").write_text(json.dumps({case: REDUCERS[case] for case in cases}, indent=1) + "\n")
 
 
 def make_submodels(name):
@@ -175,10 +226,13 @@ def make_matching():
 def main():
     for name in CHECKPOINTS:
         make_merging(name)
+    for name in REDUCED_CHECKPOINTS:
+        make_reducers(name)
     for name in PARTS:
         make_submodels(name)
     make_matching()
-    for path in [*FIXTURES.glob("*/base/tome.safetensors"), *FIXTURES.glob("*/base/submodel.safetensors"),
+    for path in [*FIXTURES.glob("*/base/tome.safetensors"), *FIXTURES.glob("*/base/reducers.safetensors"),
+                 *FIXTURES.glob("*/base/submodel.safetensors"),
                  FIXTURES / "matching" / "golden.safetensors"]:
         path.chmod(0o644)
         print(f"{path.relative_to(FIXTURES)} {path.stat().st_size / 1024:.0f} KiB")

@@ -103,8 +103,8 @@ def test_proportional_attention_of_twins():
     x = np.random.default_rng(2).normal(size=(6, 32))
     twins = np.repeat(x, 2, axis=0)
     merged = State(np.full(6, 2), np.arange(6), np.repeat(np.arange(6), 2), Reduction())
-    apart, _ = encoder._attend(layer, twins, State.initial(12, Reduction()), layer.heads)
-    joined, _ = encoder._attend(layer, x, merged, layer.heads)
+    apart, *_ = encoder._attend(layer, twins, State.initial(12, Reduction()), layer.heads)
+    joined, *_ = encoder._attend(layer, x, merged, layer.heads)
     assert np.allclose(apart[::2], joined, rtol=0, atol=1e-12)
 
 

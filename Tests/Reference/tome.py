@@ -45,6 +45,12 @@ class Reduction:
         low, high = (2 * self.r, 0) if self.schedule == "decreasing" else (0, 2 * self.r)
         return [(low * (layers - 1) + layer * (high - low)) // (layers - 1) for layer in range(layers)]
 
+    def start(self, length, layers):
+        """The state of a sequence before the first of `layers` layers."""
+        state = State.initial(length, self)
+        state.counts = self.counts(length, layers)
+        return state
+
     def protected(self, length):
         """Which tokens of a sequence neither merge nor are merged into: bool [length]."""
         mask = np.zeros(length, bool)
@@ -101,6 +107,7 @@ class State:
     map: np.ndarray  # [n original] -> row now
     reduction: Reduction
     margin: float = math.inf
+    counts: list = None  # tokens that each layer is asked to remove
 
     @staticmethod
     def initial(length, reduction):
@@ -110,6 +117,10 @@ class State:
     def key_bias(self):
         """What proportional attention adds to the scores of each key: [n now]."""
         return np.log(self.sizes) if self.reduction.proportional_attention else np.zeros(len(self.sizes))
+
+    def reduce(self, x, metric, weights, layer):
+        """What layer number `layer` does; `weights` are not used."""
+        return self.merge(x, metric, self.counts[layer])
 
     def merge(self, x, metric, r):
         """Merges r of the tokens x [n, hidden]; returns the fewer rows and the state that belongs to them."""
@@ -122,4 +133,4 @@ class State:
         merged = np.zeros((len(survivors), x.shape[1]))
         np.add.at(merged, rows, x * self.sizes[:, None])
         merged = merged / sizes[:, None]
-        return merged, State(sizes, self.positions[survivors], rows[self.map], self.reduction, found.margin)
+        return merged, State(sizes, self.positions[survivors], rows[self.map], self.reduction, found.margin, self.counts)

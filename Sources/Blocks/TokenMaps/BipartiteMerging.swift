@@ -1,6 +1,6 @@
 public import Basics
 import Kernels
-public import Tensors
+import Tensors
 
 /// Token merging by bipartite soft matching (ToMe; Bolya et al., arXiv 2210.09461).
 ///
@@ -16,11 +16,19 @@ public struct BipartiteMerging: Reducer {
     /// Reads what ``ReductionSettings`` reads; see `nestling_run_options`.
     public init(_ fields: JSONFields) throws(Failure) { settings = try ReductionSettings(fields) }
 
+    /// The matching of another reducer that was told `settings`.
+    init(_ settings: ReductionSettings) { self.settings = settings }
+
     public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
         settings.remaining(tokens, layers: layers) { Bipartition($0, settings.protection).mostMerges }
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
+        destination(tokens, remaining: remaining, threads: threads).map { TokenMap(destination: $0) }
+    }
+
+    /// Where each token goes, itself if it stays; `nil` if all do.
+    func destination(_ tokens: LayerTokens, remaining: Int, threads: Int) -> [Int32]? {
         let halves = Bipartition(tokens.count, settings.protection)
         let merged = min(tokens.count - remaining, halves.mostMerges)
         guard merged > 0, let metric = tokens.keys else { return nil }
@@ -29,6 +37,6 @@ public struct BipartiteMerging: Reducer {
         nk_best_match(
             metric.pointer, 2 * metric.stride, halves.sources, halves.isSource, metric.row(1), 2 * metric.stride,
             halves.destinations, halves.isDestination, metric.columns, &best, &score, Int32(threads))
-        return TokenMap(destination: halves.destination(best: best, score: score, merged: merged))
+        return halves.destination(best: best, score: score, merged: merged)
     }
 }

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 
 /// Tokens at the ends of a sequence that neither merge nor are merged into nor pruned.
 public struct Protection: Sendable, Equatable {

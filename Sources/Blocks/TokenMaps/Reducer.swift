@@ -1,4 +1,4 @@
-import Basics
+public import Basics
 public import Tensors
 
 /// Anything that shortens a sequence inside the network: decides, for one sequence at one layer, which tokens become one and
@@ -22,7 +22,7 @@ public protocol Reducer: Sendable {
 
     /// The map of one sequence that leaves `remaining` rows, or `nil` if all stay. Whatever the signals hold, infinities and
     /// not-a-numbers included, it gives a map of so many rows.
-    func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap?
+    func map(_ tokens: LayerTokens, remaining: Int, threads: Int) throws(Failure) -> TokenMap?
 }
 
 extension Reducer {

@@ -49,7 +49,7 @@ public struct Reduction {
             let newStart = newOffsets[sequence]
             let tokens = signals.tokens(start..<end, layer: layer, layers: layers)
             let wanted = remaining[sequence][layer]
-            let map = wanted < end - start ? reducer.map(tokens, remaining: wanted, threads: context.threads) : nil
+            let map = wanted < end - start ? try reducer.map(tokens, remaining: wanted, threads: context.threads) : nil
             if let map { try apply(map, stream.rows(start..<end), sequence, context) }
             let count = map?.newCount ?? end - start
             if newStart != start {

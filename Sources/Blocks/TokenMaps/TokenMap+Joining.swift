@@ -106,7 +106,8 @@ extension TokenMap {
                 }
             }
         }
-        for new in 0..<newCount where mass[new] > 0 {
+        // A mass that is no number gives rows that are none.
+        for new in 0..<newCount where mass[new] != 0 {
             let (source, target) = (scratch.row(new), rows.row(new))
             for column in 0..<rows.columns { target[column] = source[column] / mass[new] }
         }

@@ -283,6 +283,21 @@ void nk_best_match(const float *sources, size_t source_stride, size_t n, const u
                    const float *targets, size_t target_stride, size_t m, const uint8_t *_Nullable target_allowed,
                    size_t columns, int32_t *best, float *score, int threads);
 
+/* nk_best_match among targets near the source's index: |a - b| < band, and b >= a with `forward_only`. Each product is the sum
+ * of 16 partial sums over every 16th column, the same with all instruction sets. */
+void nk_best_match_near(const float *sources, size_t source_stride, size_t n, const uint8_t *source_allowed,
+                        const float *targets, size_t target_stride, size_t m, const uint8_t *target_allowed,
+                        size_t columns, size_t band, int forward_only, int32_t *best, float *score, int threads);
+
+/* energy[a] = mean over the other rows b of elu(<row a, row b> - margin), elu(x) = x where x >= 0 and exp(x) - 1 below. */
+void nk_merge_energy(const float *rows, size_t stride, size_t n, size_t columns, float margin, float *energy,
+                     int threads);
+
+/* products[a, b] = <row a, target b> for b < m; row a has room for whole panels of 32 (product_stride), what lies past m is
+ * 0. */
+void nk_similarities(const float *rows, size_t stride, size_t n, const float *targets, size_t target_stride, size_t m,
+                     size_t columns, float *products, size_t product_stride, int threads);
+
 /* ---- what the machine can do ---- */
 
 typedef enum {

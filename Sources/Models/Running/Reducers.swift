@@ -5,7 +5,13 @@ public import Blocks
 public enum Reducers {
     /// The one list of what exists: which reducer each `"method"` names.
     private static let all: [String: @Sendable (JSONFields) throws(Failure) -> any Reducer] = [
-        "tome": BipartiteMerging.init(_:)
+        "tome": BipartiteMerging.init(_:),
+        "pitome": EnergyMerging.init(_:),
+        "local": LocalMerging.init(_:),
+        "evit": EViT.init(_:),
+        "attention_received": AttentionPruning.init(_:),
+        "tofu": TokenFusion.init(_:),
+        "token_transforming": TokenTransforming.init(_:),
     ]
 
     /// The reducer that the JSON text says.

@@ -1,4 +1,3 @@
-public import Basics
 public import Blocks
 
 /// What a run is to give.

@@ -38,7 +38,7 @@ from .errors import (
     UnsupportedError,
 )
 from .model import Model, check, load, load_bytes
-from .reduction import ToMe
+from .reduction import AttentionPruning, EViT, LocalMerging, PiToMe, Reducer, ToFu, TokenTransforming, ToMe
 from .sentence_transformer import SentenceTransformer
 from .session import Session
 from .threads import get_thread_count, set_thread_count, threads
@@ -63,6 +63,13 @@ __all__ = [
     "SentenceTransformer",
     "Session",
     "ToMe",
+    "PiToMe",
+    "EViT",
+    "AttentionPruning",
+    "ToFu",
+    "LocalMerging",
+    "TokenTransforming",
+    "Reducer",
     "Tokenizer",
     "UnsupportedError",
     "build_info",

@@ -16,6 +16,15 @@ from nestling.reduction import to_json
 TOLERANCE = 1e-4
 
 
+def read_goldens(path: pathlib.Path, name: str) -> tuple[nestling.Model, dict[str, Any], dict[str, Any]]:
+    """The checkpoint at `path`, the arrays of a golden file with its sequences and their types, and its cases."""
+    model, golden = nestling.load(path), dict(read_safetensors(path / f"{name}.safetensors"))
+    golden["sequences"] = split(golden["ids"], golden["offsets"])
+    typed = model.info.token_types > 1
+    golden["types"] = split(golden["token_type_ids"], golden["offsets"]) if typed else None
+    return model, golden, json.loads((path / f"{name}.json").read_text())
+
+
 def test_json() -> None:
     assert to_json(None) is None
     assert to_json('{"as": "is"}') == '{"as": "is"}'
@@ -45,12 +54,9 @@ def test_not_a_number() -> None:
 
 @pytest.mark.parametrize("family", ["bert", "mpnet", "modernbert"])
 def test_states_maps_and_vectors_are_those_of_the_reference(fixtures: pathlib.Path, family: str) -> None:
-    path = fixtures / family / "base"
-    golden = read_safetensors(path / "tome.safetensors")
-    sequences = split(golden["ids"], golden["offsets"])
-    model = nestling.load(path)
-    types = split(golden["token_type_ids"], golden["offsets"]) if model.info.token_types > 1 else None
-    for name, case in json.loads((path / "tome.json").read_text()).items():
+    model, golden, cases = read_goldens(fixtures / family / "base", "tome")
+    sequences, types = golden["sequences"], golden["types"]
+    for name, case in cases.items():
         chosen = [sequences[index] for index in case["sequences"]]
         kinds = None if types is None else [types[index] for index in case["sequences"]]
         with model.session() as session:
@@ -67,6 +73,39 @@ def test_states_maps_and_vectors_are_those_of_the_reference(fixtures: pathlib.Pa
 
         vectors = model.encode(chosen, reduction=case["reduction"], token_type_ids=kinds, pooling="mean")
         assert relative_error(vectors, golden[f"{name}.pooled.mean"]) <= TOLERANCE, name
+
+
+@pytest.mark.parametrize("family", ["bert", "mpnet", "modernbert"])
+def test_other_methods_are_those_of_the_reference(fixtures: pathlib.Path, family: str) -> None:
+    model, golden, cases = read_goldens(fixtures / family / "base", "reducers")
+    sequences, types = golden["sequences"], golden["types"]
+    for name, reduction in cases.items():
+        with model.session() as session:
+            states = session.hidden_states(sequences, reduction=reduction, token_type_ids=types)
+            maps = session.token_map()
+        assert relative_error(np.concatenate(states), golden[f"{name}.states"]) <= TOLERANCE, name
+        assert np.array_equal(np.concatenate(maps), golden[f"{name}.map.{model.layers}"]), name
+        unmerged = model.hidden_states(sequences, reduction=reduction, unmerge=True, token_type_ids=types)
+        assert relative_error(np.concatenate(unmerged), golden[f"{name}.unmerged"]) <= TOLERANCE, name
+
+
+def test_methods_as_objects() -> None:
+    made = [
+        nestling.PiToMe(keep=0.9, margin=0.5),
+        nestling.EViT(keep=0.7, layers=[4, 7, 10]),
+        nestling.AttentionPruning(r=2, protect=[1, 0]),
+        nestling.ToFu(r=2, prune_layers=1),
+        nestling.LocalMerging(ratio=0.5, band=2, causal=True),
+        nestling.TokenTransforming(keep=0.5, layers=range(1, 3), temperature=0.2, score="received"),
+    ]
+    assert [json.loads(to_json(reduction) or "") for reduction in made] == [
+        {"method": "pitome", "keep": 0.9, "margin": 0.5},
+        {"method": "evit", "keep": 0.7, "layers": [4, 7, 10]},
+        {"method": "attention_received", "r": 2, "protect": [1, 0]},
+        {"method": "tofu", "r": 2, "prune_layers": 1},
+        {"method": "local", "ratio": 0.5, "band": 2, "causal": True},
+        {"method": "token_transforming", "keep": 0.5, "layers": [1, 2], "temperature": 0.2, "score": "received"},
+    ]
 
 
 def test_maps_of_every_layer(fixtures: pathlib.Path) -> None:

@@ -1,0 +1,53 @@
+public import Basics
+import Kernels
+import Tensors
+
+/// Local merging for long sequences (Götz et al., arXiv 2405.17951): as bipartite soft matching, but source `i` (the token at
+/// position `2i`) is only compared with destinations `j` (at `2j + 1`) with `|i - j| < band`. Time and memory grow with the
+/// number of tokens, not with its square; a band of half of the tokens is ToMe.
+///
+/// Causal: only destinations with `j >= i`, which stand after their sources, so that no token ever holds one that comes after
+/// its place. Which pairs merge is still decided by the similarities of the whole sequence.
+public struct LocalMerging: Reducer {
+    private let settings: ReductionSettings
+    private let band: Int
+    private let isCausal: Bool
+    public var isProportional: Bool { settings.isProportional }
+    public var signals: Signals { .keys }
+
+    /// Reads what ``ReductionSettings`` reads, and `{"band"?: 1, "causal"?: false}`.
+    public init(_ fields: JSONFields) throws(Failure) {
+        settings = try ReductionSettings(fields, ownKeys: ["band", "causal"])
+        band = try fields.integer("band", in: 1...Int(Int32.max), default: 1)
+        isCausal = try fields.bool("causal", default: false)
+    }
+
+    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
+        settings.remaining(tokens, layers: layers) { mostMerges(Bipartition($0, settings.protection)) }
+    }
+
+    /// Sources that have a destination within reach, as far as the halves have any.
+    private func mostMerges(_ halves: Bipartition) -> Int {
+        guard halves.mostMerges > 0 else { return 0 }
+        let reachable = (0..<halves.sources).count { source in
+            guard halves.isSource[source] != 0 else { return false }
+            let first = isCausal ? source : max(0, source - band + 1)
+            let end = min(halves.destinations, source + band)
+            return first < end && halves.isDestination[first..<end].contains(1)
+        }
+        return min(halves.mostMerges, reachable)
+    }
+
+    public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
+        let halves = Bipartition(tokens.count, settings.protection)
+        let merged = min(tokens.count - remaining, mostMerges(halves))
+        guard merged > 0, let metric = tokens.keys else { return nil }
+        var best = [Int32](repeating: -1, count: halves.sources)
+        var score = [Float](repeating: -.infinity, count: halves.sources)
+        nk_best_match_near(
+            metric.pointer, 2 * metric.stride, halves.sources, halves.isSource, metric.row(1), 2 * metric.stride,
+            halves.destinations, halves.isDestination, metric.columns, band, isCausal ? 1 : 0, &best, &score,
+            Int32(threads))
+        return TokenMap(destination: halves.destination(best: best, score: score, merged: merged))
+    }
+}

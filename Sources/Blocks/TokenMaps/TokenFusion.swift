@@ -1,0 +1,37 @@
+public import Basics
+import Tensors
+
+/// ToFu: prunes first, merges later (Kim et al., Token Fusion, arXiv 2312.01026).
+///
+/// The matching is that of ToMe. In the first `prune_layers` layers, where a network answers least linearly to the mean of two
+/// tokens, the sources that were chosen are pruned, and their destinations stay as they are. In later layers they merge, and
+/// the merged token gets the direction of the mean weighted by size and the length of its longest part (the paper's MLERP).
+public struct TokenFusion: Reducer {
+    private let settings: ReductionSettings
+    private let matching: BipartiteMerging
+    /// `nil`: half of the layers, rounded down.
+    private let pruneLayers: Int?
+    public var isProportional: Bool { settings.isProportional }
+    public var signals: Signals { .keys }
+    public var prunes: Bool { pruneLayers != 0 }
+
+    /// Reads what ``ReductionSettings`` reads, and `{"prune_layers"?}`.
+    public init(_ fields: JSONFields) throws(Failure) {
+        settings = try ReductionSettings(fields, ownKeys: ["prune_layers"])
+        matching = BipartiteMerging(settings)
+        pruneLayers = try fields.optionalInteger("prune_layers", in: 0...65536)
+    }
+
+    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
+        matching.remainingTokens(tokens, layers: layers)
+    }
+
+    public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
+        guard var destination = matching.destination(tokens, remaining: remaining, threads: threads) else { return nil }
+        guard tokens.layer < pruneLayers ?? tokens.layers / 2 else {
+            return TokenMap(destination: destination, joining: .longest)
+        }
+        for token in destination.indices where Int(destination[token]) != token { destination[token] = -1 }
+        return TokenMap(destination: destination)
+    }
+}

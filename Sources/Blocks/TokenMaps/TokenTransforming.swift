@@ -1,0 +1,104 @@
+public import Basics
+import Kernels
+import Tensors
+
+/// Many-to-many reduction by a transformation matrix, without training (the view of Zeng et al., Token Transforming,
+/// arXiv 2506.05709; the paper's own formula is not public, this one is ours).
+///
+/// Of `n` tokens the `m` with the highest scores stay, `I`, besides the protected ones, which pass through unchanged. Each of
+/// the others, those of `I` included, spreads over `I`:
+///
+///     T[j, i] = softmax_i(cos(k_j, k_i) / temperature)         `[n, m]`
+///     x'_i = sum_j T[j, i] s_j x_j / s'_i,  s'_i = sum_j T[j, i] s_j         mass is preserved
+///     recovered: x_j = sum_i T[j, i] y_i         over layers the product of the matrices
+///
+/// Cosines are those of the layer's keys, mean over heads. The score is the weight with which the first token attends to a
+/// token (`"class"`), or the mean attention that it receives (`"received"`). Ties keep the lower index. Memory and time grow
+/// with `n m`: meant for a few layers, not for every one.
+public struct TokenTransforming: Reducer {
+    private let settings: ReductionSettings
+    private let temperature: Float
+    private let isByClass: Bool
+    public var isProportional: Bool { settings.isProportional }
+    public var signals: Signals { [.keys, isByClass ? .firstTokenAttention : .attentionReceived] }
+    public var mixes: Bool { true }
+
+    /// The most entries of a matrix that are stored.
+    private static let mostEntries = 1 << 27
+
+    /// Reads what ``ReductionSettings`` reads, and `{"temperature"?: 0.1, "score"?}`; the score is `"class"` unless the first
+    /// token is not protected.
+    public init(_ fields: JSONFields) throws(Failure) {
+        settings = try ReductionSettings(fields, ownKeys: ["temperature", "score"])
+        temperature = Float(try fields.number("temperature", in: 1e-3...1e3, default: 0.1))
+        let score = try fields.string("score", default: settings.protection.first > 0 ? "class" : "received")
+        guard ["class", "received"].contains(score) else {
+            throw Failure(
+                .invalidArgument, "\(fields.name): score \(score.quoted) is not known; known are class, received")
+        }
+        isByClass = score == "class"
+    }
+
+    private func mostRemoved(_ count: Int) -> Int { settings.protection.free(count).count - 1 }
+
+    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
+        settings.remaining(tokens, layers: layers, most: mostRemoved)
+    }
+
+    public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) throws(Failure) -> TokenMap? {
+        let removed = min(tokens.count - remaining, mostRemoved(tokens.count))
+        guard removed > 0, let metric = tokens.keys, let attention = tokens.attention else { return nil }
+        let free = settings.protection.free(tokens.count)
+        let kept = Ranking.descending(Array(free)) { attention[$0] }.dropLast(removed).sorted()
+        guard tokens.count * kept.count <= Self.mostEntries else {
+            throw Failure(
+                .unsupported,
+                "token_transforming of \(tokens.count) tokens to \(kept.count) needs a matrix of more than \(Self.mostEntries) entries"
+            )
+        }
+        let shares = shares(of: metric, kept, threads: threads)
+        let keptRows = Array(0..<free.lowerBound) + kept + Array(free.upperBound..<tokens.count)
+        var matrix = Shares()
+        var row = [Float](repeating: 0, count: keptRows.count)
+        for token in 0..<tokens.count {
+            guard free.contains(token) else {
+                matrix.appendRow(whole: token < free.lowerBound ? token : token - removed)
+                continue
+            }
+            for index in kept.indices { row[free.lowerBound + index] = shares.row(token)[index] }
+            matrix.appendRow(taking: &row)
+        }
+        return TokenMap(matrix, keptRows: keptRows.map { Int32(truncatingIfNeeded: $0) })
+    }
+
+    /// The softmax of similarities of every token to those of `kept`.
+    private func shares(of metric: Matrix, _ kept: [Int], threads: Int) -> OwnedMatrix {
+        let targets = OwnedMatrix(rows: kept.count, columns: metric.columns)
+        for (row, token) in kept.enumerated() {
+            targets.row(row).update(from: metric.row(token), count: metric.columns)
+        }
+        let shares = OwnedMatrix(rows: metric.rows, columns: (kept.count + 31) / 32 * 32)
+        nk_similarities(
+            metric.pointer, metric.stride, metric.rows, targets.row(0), targets.columns, kept.count, metric.columns,
+            shares.row(0), shares.columns, Int32(threads))
+        nk_softmax_rows(
+            shares.row(0), shares.columns, metric.rows, kept.count, 1 / temperature, 0, NK_SOFTMAX_THREE_PASSES,
+            shares.row(0), shares.columns, Int32(threads))
+        return shares
+    }
+}
+
+/// A matrix with memory of its own.
+private final class OwnedMatrix {
+    let rows, columns: Int
+    private let memory: UnsafeMutablePointer<Float>
+
+    init(rows: Int, columns: Int) {
+        (self.rows, self.columns) = (rows, columns)
+        memory = .allocate(capacity: max(1, rows * columns))
+    }
+
+    deinit { memory.deallocate() }
+
+    func row(_ index: Int) -> UnsafeMutablePointer<Float> { memory + index * columns }
+}
