@@ -129,11 +129,11 @@ class ToFu(Reducer):
     prune_layers
         So many leading layers prune, the others merge; by default half of them.
 
-    The others are those of :class:`Reducer`.
+    All others: :class:`Reducer`. Tokens that go are those of `ToMe`.
     """
 
-    method = "tofu"
     prune_layers: Optional[int] = None
+    method = "tofu"
 
 
 @dataclasses.dataclass(frozen=True)
