@@ -173,7 +173,7 @@ enum {
 enum {
     NESTLING_HEAD_DEFAULT = 0,                 /* the one that the checkpoint's config names                         */
     NESTLING_HEAD_MASKED_LM = 1,               /* per token, one score per vocabulary entry                          */
-    NESTLING_HEAD_SEQUENCE_CLASSIFICATION = 2, /* per sequence, one score per label                                  */
+    NESTLING_HEAD_SEQUENCE_CLASSIFICATION = 2, /* per sequence, and per image, one score per label                   */
     NESTLING_HEAD_TOKEN_CLASSIFICATION = 3,    /* per token, one score per label                                     */
     NESTLING_HEAD_QUESTION_ANSWERING = 4,      /* per token, two scores: the answer starts here, ends here           */
     NESTLING_HEAD_REPLACED_TOKEN = 5           /* per token, one score: the token was replaced (ELECTRA)             */
@@ -228,11 +228,11 @@ typedef struct nestling_model_info {
     uint32_t struct_size;       /* in: sizeof(nestling_model_info); only that much is written                        */
     uint32_t default_head;      /* NESTLING_HEAD_..., 0 if the config names none                                     */
     uint32_t heads;             /* bit 1 << NESTLING_HEAD_... for each head that the checkpoint carries              */
-    uint32_t pooling;           /* NESTLING_POOLING_... that the checkpoint asks for                                 */
+    uint32_t pooling;           /* NESTLING_POOLING_... that the checkpoint asks for; 0: none of these               */
     uint32_t layers;            /* blocks                                                                            */
     uint32_t hidden_size;       /* elements of one token's hidden state                                              */
     uint32_t output_dimensions; /* elements of one sequence vector                                                   */
-    uint32_t vocabulary_size;   /* token ids are 0 ..< vocabulary_size                                               */
+    uint32_t vocabulary_size;   /* token ids are 0 ..< vocabulary_size; 0: the model takes images                    */
     uint32_t token_types;       /* token type ids are 0 ..< token_types; 0: the model has none                       */
     uint32_t maximum_tokens;    /* the longest sequence that the positions allow; UINT32_MAX: unlimited              */
     uint32_t text_tokens;       /* texts are cut to this many tokens, special ones included                          */
@@ -252,6 +252,8 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_get_info(
 
 /* Describes a model as a JSON object: "family", the sizes of nestling_model_info by their names there, "kept_layers",
  * "ffn_widths" and "heads" (one number for each layer in use), "pooling", "prompts", "output_heads", "labels" and others.
+ * "image" is null, or tells of a model that takes images {"channels", "height", "width", "patch_height", "patch_width",
+ * "prefix_tokens"}: the size of images in training and of a patch, and how many rows come before those of the patches.
  * Sizes as in nestling_build_info.
  * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL.
  * threads        any.                                                                                      since 0.1 */
@@ -467,6 +469,65 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_hidden_states(
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_logits(
     nestling_session *session, const int32_t *token_ids, const size_t *offsets, size_t sequence_count,
     const nestling_run_options *options, float *logits, size_t *inout_count, size_t *out_offsets);
+
+/* How the pixels of an image are stored. */
+enum {
+    NESTLING_PIXELS_U8 = 0,      /* 0 to 255; red, green, blue                                                       */
+    NESTLING_PIXELS_F32 = 1,     /* float, 0 to 1; red, green, blue                                                  */
+    NESTLING_PIXELS_PREPARED = 2 /* float, as the network takes them: resized, cropped and normalized already        */
+};
+
+/* An image, as the caller holds it. In an array of images all have the same struct_size, which is the distance from one to
+ * the next. */
+typedef struct nestling_image {
+    uint32_t struct_size;   /* sizeof(nestling_image)                                                                */
+    uint32_t format;        /* NESTLING_PIXELS_...                                                                   */
+    const void *pixels;     /* the first channel of the first pixel of the first row                                 */
+    uint32_t width;         /* pixels of a row                                                                       */
+    uint32_t height;        /* rows                                                                                  */
+    uint32_t channels;      /* PREPARED: as many as the model takes; else 1, 3 or 4                                  */
+    uint32_t reserved;      /* 0                                                                                     */
+    int64_t row_stride;     /* bytes from a row to the next; negative if the first row lies last in memory. A stride of
+                               0 is that of memory without gaps: [channels, height, width] for PREPARED,
+                               [height, width, channels] for the others                                              */
+    int64_t pixel_stride;   /* bytes from a pixel to the next in its row                                             */
+    int64_t channel_stride; /* bytes from a channel of a pixel to the next                                           */
+} nestling_image;
+#define NESTLING_IMAGE_INIT { sizeof(nestling_image), 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
+
+/* Vectors of images: what the model's pooler makes of each (in transformers, pooler_output), or the hidden state of its class
+ * token where it has no pooler. Per call: pooling, normalize, output_dimensions. A pooling takes the place of the class token;
+ * what follows it in the pooler stays.
+ *
+ * images         image_count images, read during the call only. They may have different sizes: positions are interpolated, as
+ *                transformers does with interpolate_pos_encoding. What is left of an image at its right and lower edges, less
+ *                than a patch, is not read.
+ * options        NULL for defaults. token_type_ids, prompt and prompt_name must be NULL.
+ * returns        NESTLING_OK, INVALID_ARGUMENT (names the image: sizes, channels and strides that cannot be meant, less than
+ *                one patch, numbers that are not finite; or the model takes token ids), UNSUPPORTED (also for pixels that are
+ *                not PREPARED), OUT_OF_MEMORY, BUFFER_TOO_SMALL, CANCELLED.
+ * Otherwise as nestling_session_encode.                                                                    since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_encode_images(
+    nestling_session *session, const nestling_image *images, size_t image_count, const nestling_run_options *options,
+    float *vectors, size_t *inout_count);
+
+/* Hidden states of images. The rows of an image are those of its class token, distillation token and registers, as far as
+ * the model has them, in this order, then one for each patch, row by row from the upper left. Per call: layer, unmerge.
+ *
+ * states, inout_count, out_offsets   as in nestling_session_hidden_states.
+ * Otherwise as nestling_session_encode_images.                                                             since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_image_hidden_states(
+    nestling_session *session, const nestling_image *images, size_t image_count, const nestling_run_options *options,
+    float *states, size_t *inout_count, size_t *out_offsets);
+
+/* Scores of a head for images: NESTLING_HEAD_SEQUENCE_CLASSIFICATION gives a row for each image. Per call: head, unmerge.
+ *
+ * logits, inout_count, out_offsets   as in nestling_session_logits.
+ * returns        also NOT_FOUND if the checkpoint does not carry the head.
+ * Otherwise as nestling_session_encode_images.                                                             since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_image_logits(
+    nestling_session *session, const nestling_image *images, size_t image_count, const nestling_run_options *options,
+    float *logits, size_t *inout_count, size_t *out_offsets);
 
 /* Where each original token went in this session's last run: map[i] is the row, within its own sequence, of the token
  * that original token i is part of after the last layer: -1 if it was pruned, and the row with its greatest share where it is

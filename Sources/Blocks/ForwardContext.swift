@@ -13,6 +13,8 @@ public final class ForwardContext {
     public let threads: Int
     /// Sequence `s` is rows `offsets[s] ..< offsets[s + 1]` of the stream, now.
     public internal(set) var offsets: [Int] = [0]
+    /// The ids of the slice's original tokens; empty where they are not token ids.
+    public private(set) var tokenIDs = UnsafeBufferPointer<Int32>(start: nil, count: 0)
     /// Position of each row within its original sequence, from 0. A merged row keeps that of the token merged into.
     public internal(set) var positions: [Int32] = []
     /// How many original tokens each row stands for; empty while nothing has been merged.
@@ -34,8 +36,9 @@ public final class ForwardContext {
         workspace = Workspace(limit: memoryLimit)
     }
 
-    /// Begins a slice of whole sequences; `offsets` begins with 0.
-    public func begin(offsets: [Int]) {
+    /// Begins a slice of whole sequences of `input`; `offsets` begins with 0.
+    public func begin(_ input: EmbeddingInput, offsets: [Int]) {
+        if case .tokens(let ids, _) = input { tokenIDs = ids }
         self.offsets = offsets
         originalOffsets = offsets
         positions.removeAll(keepingCapacity: true)

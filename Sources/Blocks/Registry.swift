@@ -7,6 +7,12 @@ public enum Registry {
     /// Builds a part from its node of the architecture.
     public typealias Builder<Part> = @Sendable (JSONFields, any WeightSource) throws(Failure) -> Part
 
+    /// Embeddings: what makes the first rows?
+    public static let embeddings: [String: Builder<any Embedding>] = [
+        "tokens": TokenEmbedding.init(_:_:),
+        "patches": PatchEmbedding.init(_:_:),
+    ]
+
     /// Norms: how is a row normalized?
     public static let norms: [String: Builder<any Norm>] = [
         "layer_norm": LayerNorm.init(_:_:),
@@ -41,11 +47,12 @@ public enum Registry {
         "glu": GatedMLP.init(_:_:),
     ]
 
-    /// Builds the part that `fields` describe, by the name under `"type"`.
+    /// Builds the part that `fields` describe, by the name under `"type"`; `standard` is what they mean without one.
     public static func build<Part>(
-        _ table: [String: Builder<Part>], _ fields: JSONFields, _ weights: any WeightSource, kind: String
+        _ table: [String: Builder<Part>], _ fields: JSONFields, _ weights: any WeightSource, kind: String,
+        default standard: String? = nil
     ) throws(Failure) -> Part {
-        let type = try fields.string("type")
+        let type = try fields.string("type", default: standard)
         guard let builder = table[type] else {
             throw Failure(
                 .unsupported,

@@ -225,7 +225,7 @@ extension JSON {
         case .object(let object):
             var renamed = JSONObject()
             for (key, value) in object.members {
-                if key == "weight" || key == "bias", let name = value.string {
+                if ["weight", "bias", "scale"].contains(key), let name = value.string {
                     renamed[key] = .string(rename(name))
                 } else {
                     renamed[key] = value.renamingTensors(rename)

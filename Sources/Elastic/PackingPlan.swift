@@ -107,14 +107,16 @@ struct PackingPlan {
         let isWholeBias = node.firstRow == 0 && whole.outputs == node.rows
         return LinearNode(
             weight: name, bias: node.bias.map { isWholeBias ? $0 : "\($0).\(node.firstRow)" }, rows: whole.outputs,
-            columns: whole.inputs, outputs: node.outputs, inputs: node.inputs, codec: codec(of: node, role))
+            columns: whole.inputs, outputs: node.outputs, inputs: node.inputs, codec: codec(of: node, role),
+            scale: node.scale, innerShape: whole.inputs == node.columns ? node.innerShape : nil)
     }
 }
 
 extension Architecture {
     /// The names of the tensors that are tables.
     fileprivate var tables: Set<String> {
-        Set(["tokens", "positions", "token_types"].compactMap { embedding[$0]?["weight"]?.string })
+        guard embedding["type"]?.string ?? "tokens" == "tokens" else { return [] }
+        return Set(["tokens", "positions", "token_types"].compactMap { embedding[$0]?["weight"]?.string })
     }
 
     fileprivate func forEachLinear(
@@ -134,11 +136,13 @@ extension Architecture {
         func mapped(_ node: JSON, _ role: Precision.Role) throws(Failure) -> JSON {
             try node.mappingLinears(role, change)
         }
-        if var object = embedding.object, let projection = object["projection"] {
-            object["projection"] = try mapped(projection, .block)
+        for key in ["projection", "patches"] {
+            guard var object = changed.embedding.object, let layer = object[key] else { continue }
+            object[key] = try mapped(layer, Precision.Role.block.ofLayer(key))
             changed.embedding = .object(object)
         }
         for index in blocks.indices { changed.blocks[index].node = try mapped(blocks[index].node, .block) }
+        changed.pooler = try mapped(pooler, .exact)
         for (kind, head) in heads { changed.heads[kind] = try mapped(head, .head) }
         return changed
     }

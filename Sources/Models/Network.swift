@@ -17,8 +17,8 @@ public final class NetworkWeights: Sendable {
     public let precision: Precision
     /// Whether they lie packed in the checkpoint.
     public let isPacked: Bool
-    /// Token ids to hidden states.
-    public let embedding: TokenEmbedding
+    /// Token ids or images to hidden states.
+    public let embedding: any Embedding
     /// All blocks, whole.
     public let blocks: [Block]
     /// Applied after the last block.
@@ -43,7 +43,9 @@ public final class NetworkWeights: Sendable {
             headOutputs[kind] = try parts.head(kind, architecture, CheckedWeights(checkpoint)).outputs
         }
         self.headOutputs = headOutputs
-        pipeline = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize) {
+        let exact = CheckpointWeights(checkpoint, precision: precision, role: .exact, progress: progress)
+        let pooler = try NetworkParts.pooler(architecture, exact)
+        pipeline = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize, pooler) {
             folder throws(Failure) in
             CheckpointWeights(
                 try Checkpoint(source: checkpoint.source, folder: folder), precision: Precision(.float32),
@@ -57,7 +59,7 @@ public final class NetworkWeights: Sendable {
         embedding = parts.embedding
         blocks = parts.blocks
         finalNorm = parts.finalNorm
-        storageBytes = weights.storageBytes
+        storageBytes = weights.storageBytes + exact.storageBytes
         try progress.finish()
     }
 
@@ -84,7 +86,7 @@ public final class NetworkWeights: Sendable {
 
 /// The parts of a network, built from its architecture out of some source of weights.
 struct NetworkParts {
-    let embedding: TokenEmbedding
+    let embedding: any Embedding
     let blocks: [Block]
     let finalNorm: (any Norm)?
 
@@ -92,7 +94,8 @@ struct NetworkParts {
         guard let node = architecture.embedding.object else {
             throw Failure(.corrupt, "architecture: embedding is missing")
         }
-        embedding = try TokenEmbedding(JSONFields(node, name: "embedding"), weights)
+        embedding = try Registry.build(
+            Registry.embeddings, JSONFields(node, name: "embedding"), weights, kind: "embedding", default: "tokens")
         guard embedding.hiddenSize == architecture.hiddenSize else {
             throw Failure(
                 .corrupt,
@@ -112,6 +115,13 @@ struct NetworkParts {
                 .corrupt,
                 "architecture: final_norm has size \(finalNorm.size), hidden_size is \(architecture.hiddenSize)")
         }
+    }
+
+    /// What makes vectors of hidden states, if the family has its own.
+    static func pooler(_ architecture: Architecture, _ weights: any WeightSource) throws(Failure) -> Head? {
+        guard let node = architecture.pooler.object else { return nil }
+        return try Head(
+            JSONFields(node, name: "pooler"), hiddenSize: architecture.hiddenSize, weights, givesScores: false)
     }
 
     func head(_ kind: HeadKind, _ architecture: Architecture, _ weights: any WeightSource) throws(Failure) -> Head {

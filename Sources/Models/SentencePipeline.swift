@@ -3,8 +3,8 @@ public import Blocks
 public import Checkpoints
 import Tensors
 
-/// From hidden states to sentence vectors, as sentence-transformers' `modules.json` says: pooling (several are put side by
-/// side), what follows it, and scaling to length 1.
+/// From hidden states to sequence vectors, as sentence-transformers' `modules.json` says: pooling (several are put side by
+/// side), what follows it, and scaling to length 1; or, where that says nothing, by the pooler that the family has of its own.
 public struct SentencePipeline: Sendable {
     private enum Step: Sendable {
         /// `activation(W x + b)`, plus `x` or its projection if it is residual.
@@ -13,8 +13,10 @@ public struct SentencePipeline: Sendable {
         case normalize
     }
 
-    /// The poolings, whose results lie side by side.
+    /// The poolings, whose results lie side by side; empty if a pooler of the family reads rows in another way.
     public let poolings: [Pooling]
+    /// Their names.
+    public let poolingNames: [String]
     /// Whether the checkpoint asks for vectors of length 1.
     public let normalizes: Bool
     /// Whether the tokens of a prompt count in a mean.
@@ -24,23 +26,31 @@ public struct SentencePipeline: Sendable {
     /// Learned numbers.
     public let parameters: Int
     private let steps: [Step]
+    private let pooler: Head?
     /// Elements that the first step with weights expects; `nil` without one.
     private let expectedInputs: Int?
 
-    /// Builds what `settings` say, with the weights that `weights` finds in the folder of each module.
+    /// Builds what `settings` say, or takes `familyPooler` if they say nothing, with the weights that `weights` finds in the folder of each module.
     init(
-        _ settings: SentenceTransformersSettings, hiddenSize: Int,
+        _ settings: SentenceTransformersSettings, hiddenSize: Int, _ familyPooler: Head?,
         weights: (_ folder: String) throws(Failure) -> any WeightSource
     ) throws(Failure) {
         if let pooled = settings.pooledDimension, pooled != hiddenSize {
             throw Failure(
                 .corrupt, "the pooling's config.json expects \(pooled) features, the network gives \(hiddenSize)")
         }
-        poolings = settings.pooling.isEmpty ? [.mean] : settings.pooling.map(Pooling.init)
+        pooler = settings.pooling.isEmpty && settings.steps.isEmpty ? familyPooler : nil
+        if let pooler {
+            poolings = pooler.pooling.map { [$0] } ?? []
+            poolingNames = [pooler.pooling?.name ?? pooler.inputName]
+        } else {
+            poolings = settings.pooling.isEmpty ? [.mean] : settings.pooling.map(Pooling.init)
+            poolingNames = poolings.map(\.name)
+        }
         includesPrompt = settings.includesPrompt
         var steps: [Step] = []
-        var dimensions = hiddenSize * poolings.count
-        var parameters = 0
+        var dimensions = pooler?.outputs ?? hiddenSize * poolings.count
+        var parameters = pooler?.parameters ?? 0
         var expectedInputs: Int?
         for step in settings.steps {
             switch step {
@@ -93,12 +103,15 @@ public struct SentencePipeline: Sendable {
 
     /// Elements of a vector with these options.
     func dimensions(_ options: VectorOptions, hiddenSize: Int) -> Int {
-        options.pooling != nil && expectedInputs == nil ? hiddenSize : dimensions
+        options.pooling != nil && expectedInputs == nil && pooler == nil ? hiddenSize : dimensions
     }
 
     /// Floats of workspace that ``apply(_:into:_:_:)`` takes.
     func workspaceFloats(sequences: Int, hiddenSize: Int) -> Int {
-        steps.reduce(Workspace.floats(sequences, hiddenSize * poolings.count)) { sum, step in
+        if let pooler {
+            return Workspace.floats(sequences, pooler.outputs) + pooler.workspaceFloats(rows: sequences)
+        }
+        return steps.reduce(Workspace.floats(sequences, hiddenSize * poolings.count)) { sum, step in
             guard case .dense(let linear, _, _, _) = step else { return sum }
             return sum + Workspace.floats(sequences, linear.outputs)
         }
@@ -109,6 +122,12 @@ public struct SentencePipeline: Sendable {
         _ stream: Matrix, into vectors: Matrix, _ options: VectorOptions, _ context: ForwardContext
     ) throws(Failure) {
         let mark = context.workspace.mark
+        if let pooler {
+            let pooled = try context.workspace.take(context.sequences, pooler.outputs)
+            try pooler.apply(stream, into: pooled, pooling: options.pooling, context)
+            write(pooled, to: vectors, options)
+            return context.workspace.release(to: mark)
+        }
         let poolings = options.pooling.map { [$0] } ?? poolings
         var current = try context.workspace.take(context.sequences, stream.columns * poolings.count)
         for (index, pooling) in poolings.enumerated() {
@@ -133,9 +152,13 @@ public struct SentencePipeline: Sendable {
                 current = output
             }
         }
-        for row in 0..<vectors.rows { vectors.row(row).update(from: current.row(row), count: vectors.columns) }
-        if options.normalizes ?? normalizes { vectors.normalizeRows() }
+        write(current, to: vectors, options)
         context.workspace.release(to: mark)
+    }
+
+    private func write(_ rows: Matrix, to vectors: Matrix, _ options: VectorOptions) {
+        for row in 0..<vectors.rows { vectors.row(row).update(from: rows.row(row), count: vectors.columns) }
+        if options.normalizes ?? normalizes { vectors.normalizeRows() }
     }
 }
 

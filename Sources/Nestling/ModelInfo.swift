@@ -13,7 +13,7 @@ extension Model {
     public var hiddenSize: Int { network.hiddenSize }
     /// Elements of a sequence vector.
     public var outputDimensions: Int { network.kept.outputDimensions }
-    /// Token ids are `0 ..< vocabularySize`.
+    /// Token ids are `0 ..< vocabularySize`; 0: the model takes none.
     public var vocabularySize: Int { network.weights.embedding.vocabularySize }
     /// Token type ids are `0 ..< tokenTypes`; 0: the model has none.
     public var tokenTypes: Int { network.weights.embedding.tokenTypes }
@@ -27,7 +27,9 @@ extension Model {
     public var ffnWidths: [Int] { network.kept.widths }
     /// Attention heads of each block in use.
     public var heads: [Int] { network.kept.heads }
-    /// What the checkpoint pools by; several are put side by side.
+    /// The images that the model takes; `nil`: it takes token ids.
+    public var image: ImageFormat? { network.weights.embedding.image }
+    /// What the checkpoint pools by; several are put side by side. Empty if in a way that no ``Pooling`` is.
     public var poolings: [Pooling] { network.weights.pipeline.poolings }
     /// Whether the checkpoint asks for vectors of length 1.
     public var normalizes: Bool { network.weights.pipeline.normalizes }
@@ -63,7 +65,15 @@ extension Model {
         object["parameters"] = .integer(parameters)
         object["weight_bytes"] = .integer(weightBytes)
         object["dtype"] = .string(dtype.rawValue)
-        object["pooling"] = .array(poolings.map { .string($0.name) })
+        object["image"] =
+            image.map { image in
+                [
+                    "channels": .integer(image.channels), "height": .integer(image.height),
+                    "width": .integer(image.width), "patch_height": .integer(image.patchHeight),
+                    "patch_width": .integer(image.patchWidth), "prefix_tokens": .integer(image.prefixTokens),
+                ]
+            } ?? .null
+        object["pooling"] = .array(network.weights.pipeline.poolingNames.map { .string($0) })
         object["normalizes"] = .bool(normalizes)
         object["similarity"] = .string(sentence.similarity.rawValue)
         var prompts = JSONObject()

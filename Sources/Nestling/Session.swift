@@ -111,23 +111,29 @@ public final class Session: Sendable {
         _ batch: TokenBatch, _ request: Request, reduction: (any Reducer)?, progress: Progress?
     ) throws(Failure) -> Rows {
         try batch.withBatch { batch throws(Failure) in
-            let shape = try ResultShape(batch, request, reducer: reduction, model.network)
-            let count = try shape.elementCount()
-            var failure: Failure?
-            let values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-                do throws(Failure) {
-                    if let base = buffer.baseAddress {
-                        try run(
-                            batch, request, shape: shape, reduction: reduction, into: base, progress: progress)
-                    }
-                    initialized = count
-                } catch {
-                    failure = error
-                }
-            }
-            if let failure { throw failure }
-            return Rows(values: values, offsets: shape.offsets, columns: shape.columns)
+            try run(batch, request, reduction: reduction, progress: progress)
         }
+    }
+
+    /// Runs a batch and keeps the result.
+    func run(
+        _ batch: Batch, _ request: Request, reduction: (any Reducer)?, progress: Progress?
+    ) throws(Failure) -> Rows {
+        let shape = try ResultShape(batch, request, reducer: reduction, model.network)
+        let count = try shape.elementCount()
+        var failure: Failure?
+        let values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            do throws(Failure) {
+                if let base = buffer.baseAddress {
+                    try run(batch, request, shape: shape, reduction: reduction, into: base, progress: progress)
+                }
+                initialized = count
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return Rows(values: values, offsets: shape.offsets, columns: shape.columns)
     }
 
     /// Runs a batch that the caller holds and writes `[rows, columns]` of its `shape` to `output`. For callers with memory

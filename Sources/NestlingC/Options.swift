@@ -109,6 +109,19 @@ struct RunOptions {
         return vectors
     }
 
+    /// Blocks to run for hidden states.
+    func layer(of model: Model) throws(NestlingError) -> Int {
+        switch values.layer {
+        case 0: return model.layers
+        case Int32(NESTLING_LAYER_EMBEDDINGS): return 0
+        case let number:
+            guard number > 0, Int(number) <= model.layers else {
+                throw .argument("layer \(number) is not in 1 ... \(model.layers), 0 or NESTLING_LAYER_EMBEDDINGS")
+            }
+            return Int(number)
+        }
+    }
+
     func unmerged() throws(NestlingError) -> Bool { try flag(values.unmerge, default: false, "unmerge") }
 
     func head() throws(NestlingError) -> HeadKind? {

@@ -17,10 +17,11 @@ private func batch(
         types: UnsafeBufferPointer(start: types, count: types == nil ? 0 : tokens), offsets: offsets)
 }
 
-/// Runs `request` and delivers its result by the size idiom.
-private func run(
-    _ session: Session, _ batch: Batch, _ request: Request, _ options: RunOptions,
-    _ output: UnsafeMutablePointer<Float>?, _ inout_count: UnsafeMutablePointer<Int>?,
+/// Runs `request` and delivers its result by the size idiom. `batch` tells the shape of the result; `filled` gives it when it
+/// is run.
+func run(
+    _ session: Session, _ batch: Batch, filled: (() throws(NestlingError) -> Batch)? = nil, _ request: Request,
+    _ options: RunOptions, _ output: UnsafeMutablePointer<Float>?, _ inout_count: UnsafeMutablePointer<Int>?,
     _ out_offsets: UnsafeMutablePointer<Int>?
 ) throws(NestlingError) {
     let count = try require(inout_count, "inout_count")
@@ -28,7 +29,8 @@ private func run(
     let needed = try shape.elementCount()
     if let output = try fits(needed, output, count, "floats") {
         try session.run(
-            batch, request, shape: shape, reduction: options.reducer, into: output, progress: options.progress)
+            try filled?() ?? batch, request, shape: shape, reduction: options.reducer, into: output,
+            progress: options.progress)
     }
     count.pointee = needed
     if let out_offsets {
@@ -141,18 +143,7 @@ public func nestling_session_hidden_states(
         let session = try object(session, as: Session.self, "session")
         let options = try RunOptions(options)
         let batch = try batch(token_ids, offsets, sequence_count, options.values.token_type_ids)
-        let layer: Int
-        switch options.values.layer {
-        case 0: layer = session.model.layers
-        case Int32(NESTLING_LAYER_EMBEDDINGS): layer = 0
-        case let number:
-            guard number > 0, Int(number) <= session.model.layers else {
-                throw .argument(
-                    "layer \(number) is not in 1 ... \(session.model.layers), 0 or NESTLING_LAYER_EMBEDDINGS")
-            }
-            layer = Int(number)
-        }
-        let request = Request.states(layer: layer, unmerged: try options.unmerged())
+        let request = Request.states(layer: try options.layer(of: session.model), unmerged: try options.unmerged())
         try run(session, batch, request, options, states, inout_count, out_offsets)
     }
 }

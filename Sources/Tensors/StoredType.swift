@@ -63,6 +63,18 @@ public struct StoredMatrix: @unchecked Sendable {
             bytes: storage.pointer, type: type, rows: matrix.rows, columns: matrix.columns, owner: storage)
     }
 
+    /// Copies `matrix` into memory of its own as float32, each row multiplied by its element of `scale`.
+    public init(scaling matrix: StoredMatrix, rowsBy scale: [Float]) throws(Failure) {
+        let storage = try AlignedStorage(count: matrix.rows * matrix.columns)
+        nk_to_f32(matrix.bytes, matrix.type.kernel, matrix.rows * matrix.columns, storage.pointer)
+        for (row, factor) in scale.prefix(matrix.rows).enumerated() {
+            let values = storage.pointer + row * matrix.columns
+            for column in 0..<matrix.columns { values[column] *= factor }
+        }
+        self.init(
+            bytes: storage.pointer, type: .float32, rows: matrix.rows, columns: matrix.columns, owner: storage)
+    }
+
     /// Rows `start ..< start + count`.
     public func rows(from start: Int, count: Int) -> StoredMatrix {
         StoredMatrix(

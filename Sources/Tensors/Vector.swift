@@ -21,6 +21,13 @@ public struct Vector: Sendable {
         count = values.count
     }
 
+    /// Makes room for `count` values, which `write` writes.
+    public init(count: Int, _ write: (UnsafeMutablePointer<Float>) -> Void) throws(Failure) {
+        storage = try AlignedStorage(count: count)
+        write(storage.pointer)
+        self.count = count
+    }
+
     private init(storage: AlignedStorage, count: Int) {
         self.storage = storage
         self.count = count
@@ -31,6 +38,11 @@ public struct Vector: Sendable {
 
     /// Bytes of the elements in use.
     public var bytes: Int { count * MemoryLayout<Float>.stride }
+
+    /// The products with the elements of `factors`, of which there are as many.
+    public func multiplied(by factors: [Float]) throws(Failure) -> Vector {
+        try Vector(zip(0..<count, factors).map { pointer[$0] * $1 })
+    }
 
     /// The leading `count` elements, sharing the memory.
     public func prefix(_ count: Int) -> Vector { Vector(storage: storage, count: min(count, self.count)) }

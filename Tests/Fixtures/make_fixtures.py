@@ -157,8 +157,10 @@ def randomize(model, seed):
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith("bias"):
                 values = 0.1 * noise
-            elif parameter.dim() == 1:
+            elif parameter.dim() < 2:
                 values = 1 + 0.2 * noise
+            elif parameter.dim() == 4:  # patches
+                values = noise * parameter[0].numel() ** -0.5
             elif "embeddings." in name or "relative_attention_bias" in name:
                 values = 0.3 * noise
                 if "relative_attention_bias" in name:

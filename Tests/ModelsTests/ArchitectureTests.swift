@@ -15,7 +15,8 @@ import Testing
     /// The whole architecture of the base checkpoint, and of the others what their heads add.
     private func text(_ family: String) throws -> String {
         var all = JSONObject()
-        for directory in GoldenTests.checkpoints where directory.hasPrefix(family + "/") {
+        for directory in GoldenTests.checkpoints + VisionGoldenTests.checkpoints where directory.hasPrefix(family + "/")
+        {
             let source = try DirectorySource(path: Fixtures.path(directory))
             let architecture = try CheckpointDescription(source).architecture
             let again = try Architecture(JSONFields(architecture.json, name: "again"))
@@ -25,13 +26,13 @@ import Testing
                 continue
             }
             var heads = JSONObject()
-            for key in ["heads", "default_head", "labels"] { heads[key] = architecture.json[key] }
+            for key in ["pooler", "heads", "default_head", "labels"] { heads[key] = architecture.json[key] }
             all[String(directory.dropFirst(family.count + 1))] = .object(heads)
         }
         return JSON.object(all).serialized(pretty: true) + "\n"
     }
 
-    @Test(arguments: Fixtures.families) func isAsCommitted(_ family: String) throws {
+    @Test(arguments: Fixtures.families + Fixtures.visionFamilies) func isAsCommitted(_ family: String) throws {
         let path = "\(Self.directory)/\(family).json"
         let found = try text(family)
         if getenv("NESTLING_WRITE_ARCHITECTURES") != nil {

@@ -50,6 +50,9 @@ public enum Fixtures {
         "albert", "bert", "distilbert", "electra", "gte", "jina_embeddings_v3", "modernbert", "mpnet", "nomic_bert",
         "roberta", "xlm-roberta",
     ]
+
+    /// Those that take images.
+    public static let visionFamilies: [String] = ["vit", "deit"]
 }
 
 /// Comparing vectors.

@@ -3,7 +3,7 @@ public import Tensors
 
 /// Token ids to the first hidden states: the sum of token, position and type rows, normalized, and projected where the
 /// embedding is narrower than the network (ELECTRA, ALBERT).
-public struct TokenEmbedding: Sendable {
+public struct TokenEmbedding: Embedding {
     private let tokens: EmbeddingTable
     private let positions: EmbeddingTable?
     private let positionOffset: Int
@@ -42,35 +42,26 @@ public struct TokenEmbedding: Sendable {
         }
     }
 
-    /// Elements of the rows that this gives.
     public var hiddenSize: Int { projection?.outputs ?? tokens.columns }
-    /// Token ids are `0 ..< vocabularySize`.
     public var vocabularySize: Int { tokens.rows }
-    /// Type ids are `0 ..< tokenTypes`; 0 where the model knows none.
     public var tokenTypes: Int { types?.rows ?? 0 }
-    /// The longest sequence that has positions; `nil`: any.
+    public var image: ImageFormat? { nil }
     public var maximumTokens: Int? {
         positions.map { max(0, $0.rows - (paddingID.map { Int($0) + 1 } ?? positionOffset)) }
     }
-    /// Learned numbers.
     public var parameters: Int {
         [tokens, positions, types].compactMap { $0 }.reduce(0) { $0 + $1.rows * $1.columns } + (norm?.parameters ?? 0)
             + (projection?.parameters ?? 0)
     }
 
-    /// Floats of workspace that ``apply(_:types:into:_:)`` takes.
     public func workspaceFloats(rows: Int) -> Int {
         Workspace.floats(rows, 1) + (projection == nil ? 0 : Workspace.floats(rows, tokens.columns))
     }
 
-    /// Writes the hidden states of `ids` (one for each row of `stream`, all valid) to `stream`.
-    ///
-    /// `types` has one type id for each row, or is empty: all 0.
-    public func apply(
-        _ ids: UnsafeBufferPointer<Int32>, types typeIDs: UnsafeBufferPointer<Int32>, into stream: Matrix,
-        _ context: ForwardContext
-    ) throws(Failure) {
-        guard let ids = ids.baseAddress else { return }
+    public func apply(_ input: EmbeddingInput, into stream: Matrix, _ context: ForwardContext) throws(Failure) {
+        guard case .tokens(let ids, let typeIDs) = input, let ids = ids.baseAddress else {
+            throw Failure(.internal, "an embedding of tokens was given no token ids")
+        }
         let mark = context.workspace.mark
         let indices = try context.workspace.take(stream.rows, 1)
         let sum = projection == nil ? stream : try context.workspace.take(stream.rows, tokens.columns)

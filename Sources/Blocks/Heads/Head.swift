@@ -1,109 +1,87 @@
 public import Basics
 public import Tensors
 
-/// What is read off the end of the network: rows of the last hidden states through a chain of linear layers and norms.
+/// What is read off the end of the network: rows of the last hidden states through a chain of linear layers and norms, or the
+/// mean of what several such chains give.
 ///
 /// Every classifier and language-model head of the encoder families is such a chain: BERT's masked language model is
-/// `linear gelu, norm, linear` over all tokens, its classifier `linear tanh, linear` over the first.
+/// `linear gelu, norm, linear` over all tokens, its classifier `linear tanh, linear` over the first. DeiT's classifier is the
+/// mean of two, over the first token and over the second (Touvron et al., arXiv 2012.12877). A pooler, which makes vectors
+/// instead of scores, is one as well.
 public struct Head: Sendable {
-    /// Which rows a head reads.
-    public enum Input: String, Sendable {
-        /// Every token.
-        case tokens
-        /// The first token of each sequence.
-        case first
-        /// The mean of each sequence.
-        case mean
-    }
-
-    private enum Step: Sendable {
-        case linear(any Linear, Activation)
-        case norm(any Norm)
-    }
-
-    /// Which rows are read.
-    public let input: Input
-    /// Scores for each row.
+    private let chains: [HeadChain]
+    /// Elements of each row.
     public let outputs: Int
-    private let steps: [Step]
-    private let widest: Int
+    /// Whether it gives a row for each token, and not for each sequence.
+    public let isPerToken: Bool
+    /// What reads the rows, as the architecture names it.
+    public let inputName: String
 
-    /// Reads `{"input": "tokens" | "first" | "mean", "steps": [{"linear": ..., "activation"?} or {"norm": ...}]}`.
-    public init(_ fields: JSONFields, hiddenSize: Int, _ weights: any WeightSource) throws(Failure) {
-        guard let input = Input(rawValue: try fields.string("input")) else {
-            throw Failure(.unsupported, "\(fields.name).input: is none of tokens, first, mean")
-        }
-        self.input = input
-        var steps: [Step] = []
-        var width = hiddenSize
-        var widest = input == .tokens ? 0 : hiddenSize
-        let nodes = try fields.optionalObjects("steps") ?? []
-        for (index, node) in nodes.enumerated() {
-            let place = "\(fields.name).steps[\(index)]"
-            if let norm = try node.norm("norm", weights) {
-                guard norm.size == width else {
-                    throw Failure(.corrupt, "\(place): norm of size \(norm.size), expected \(width)")
-                }
-                steps.append(.norm(norm))
-            } else {
-                let linear = try weights.linear(node["linear"], path: "\(place).linear")
-                guard linear.inputs == width else {
-                    throw Failure(.corrupt, "\(place): linear layer of \(linear.inputs) inputs, expected \(width)")
-                }
-                steps.append(.linear(linear, try node.activation("activation", default: .identity)))
-                width = linear.outputs
+    /// Reads `{"input": ..., "steps": [...]}` (``HeadChain``), or `{"mean_of": [{"input": ..., "steps": [...]}, ...]}`.
+    ///
+    /// - Parameter givesScores: then the last step must be a linear layer.
+    public init(
+        _ fields: JSONFields, hiddenSize: Int, _ weights: any WeightSource, givesScores: Bool = true
+    ) throws(Failure) {
+        let nodes = try fields.optionalObjects("mean_of") ?? [fields]
+        var chains: [HeadChain] = []
+        for node in nodes { chains.append(try HeadChain(node, hiddenSize: hiddenSize, weights)) }
+        guard let first = chains.first else { throw Failure(.corrupt, "\(fields.name).mean_of: is empty") }
+        for chain in chains {
+            guard chain.outputs == first.outputs, chain.input.isPerToken == first.input.isPerToken else {
+                throw Failure(.corrupt, "\(fields.name).mean_of: the shapes of the results differ")
             }
-            if index < nodes.count - 1 { widest = max(widest, width) }
+            guard chain.endsLinear || !givesScores else {
+                throw Failure(.unsupported, "\(fields.name).steps: the last step must be a linear layer")
+            }
         }
-        guard case .linear? = steps.last else {
-            throw Failure(.unsupported, "\(fields.name).steps: the last step must be a linear layer")
+        guard givesScores || !first.input.isPerToken else {
+            throw Failure(
+                .unsupported, "\(fields.name).input: a pooler gives a row for each sequence, not for each token")
         }
-        self.steps = steps
-        self.widest = widest
-        outputs = width
+        self.chains = chains
+        outputs = first.outputs
+        isPerToken = first.input.isPerToken
+        inputName = nodes.count == 1 ? try nodes[0].string("input") : "mean_of"
     }
+
+    /// The pooling that reads the same rows, if there is one.
+    public var pooling: Pooling? { chains.count == 1 ? chains[0].input.pooling : nil }
 
     /// Learned numbers.
-    public var parameters: Int {
-        steps.reduce(0) { sum, step in
-            switch step {
-            case .linear(let linear, _): sum + linear.parameters
-            case .norm(let norm): sum + norm.parameters
-            }
-        }
+    public var parameters: Int { chains.reduce(0) { $0 + $1.parameters } }
+
+    /// Floats of workspace that ``apply(_:into:pooling:_:)`` takes.
+    public func workspaceFloats(rows: Int) -> Int {
+        let own = chains.map { $0.workspaceFloats(rows: rows) }.max() ?? 0
+        return own + (chains.count > 1 ? Workspace.floats(rows, outputs) : 0)
     }
 
-    /// Floats of workspace that ``apply(_:into:_:)`` takes.
-    public func workspaceFloats(rows: Int) -> Int { 2 * Workspace.floats(rows, widest) }
-
     /// Writes `[rows, outputs]` to `output`: a row for each token of `stream`, or for each sequence.
-    public func apply(_ stream: Matrix, into output: Matrix, _ context: ForwardContext) throws(Failure) {
+    ///
+    /// - Parameter pooling: reads rows instead of the head's own input, for heads of sequences.
+    public func apply(
+        _ stream: Matrix, into output: Matrix, pooling: Pooling? = nil, _ context: ForwardContext
+    ) throws(Failure) {
+        try chains[0].apply(stream, into: output, pooling: pooling, context)
+        guard chains.count > 1 else { return }
         let mark = context.workspace.mark
-        let buffers = (try context.workspace.take(output.rows, widest), try context.workspace.take(output.rows, widest))
-        var current = stream
-        var writesFirst = true
-        func nextBuffer(columns: Int) -> Matrix {
-            defer { writesFirst.toggle() }
-            let buffer = writesFirst ? buffers.0 : buffers.1
-            return Matrix(buffer.pointer, rows: output.rows, columns: columns, stride: widest)
+        let other = try context.workspace.take(output.rows, outputs)
+        for chain in chains.dropFirst() {
+            try chain.apply(stream, into: other, pooling: pooling, context)
+            output.forEachElement { row, column, value in value + other.row(row)[column] }
         }
-        if input != .tokens {
-            current = nextBuffer(columns: stream.columns)
-            (input == .first ? Pooling.cls : Pooling.mean).apply(stream, into: current, context)
-        }
-        for (index, step) in steps.enumerated() {
-            switch step {
-            case .norm(let norm):
-                let target = nextBuffer(columns: current.columns)
-                norm.apply(current, into: target, threads: context.threads)
-                current = target
-            case .linear(let linear, let activation):
-                // The last and often widest product (a vocabulary) goes straight to the caller.
-                let target = index == steps.count - 1 ? output : nextBuffer(columns: linear.outputs)
-                current.multiply(Product(linear, activation: activation, output: target), threads: context.threads)
-                current = target
-            }
-        }
+        output.forEachElement { _, _, value in value / Float(chains.count) }
         context.workspace.release(to: mark)
+    }
+}
+
+extension Matrix {
+    /// Replaces every element.
+    fileprivate func forEachElement(_ change: (_ row: Int, _ column: Int, _ value: Float) -> Float) {
+        for row in 0..<rows {
+            let values = self.row(row)
+            for column in 0..<columns { values[column] = change(row, column, values[column]) }
+        }
     }
 }

@@ -51,8 +51,8 @@ public enum Pooling: UInt32, Sendable, CaseIterable {
             let map = context.maps.isEmpty ? TokenMap(identity: rows.rows) : context.maps[sequence]
             let counted = (remains(map, from: skipped) ? skipped : 0)..<map.oldCount
             switch self {
-            case .cls: one(0, of: map, rows, or: 0, into: output.row(sequence))
-            case .last: one(map.oldCount - 1, of: map, rows, or: rows.rows - 1, into: output.row(sequence))
+            case .cls: Self.one(0, of: map, rows, or: 0, into: output.row(sequence))
+            case .last: Self.one(map.oldCount - 1, of: map, rows, or: rows.rows - 1, into: output.row(sequence))
             case .max: greatest(counted, of: map, rows, into: output.row(sequence))
             case .mean, .weightedMean, .meanSquareRootLength:
                 for token in counted {
@@ -76,8 +76,8 @@ public enum Pooling: UInt32, Sendable, CaseIterable {
         map.newRow.dropFirst(first).contains { $0 >= 0 }
     }
 
-    /// What token `token` is part of; the row `other` if it was pruned.
-    private func one(
+    /// Writes what token `token` is part of; the row `other` if it was pruned.
+    static func one(
         _ token: Int, of map: TokenMap, _ rows: Matrix, or other: Int, into output: UnsafeMutablePointer<Float>
     ) {
         guard map.isManyToMany, map.newRow[token] >= 0 else {
@@ -99,7 +99,7 @@ public enum Pooling: UInt32, Sendable, CaseIterable {
         for token in tokens where map.newRow[token] >= 0 {
             values.withUnsafeMutableBufferPointer { values in
                 guard let base = values.baseAddress else { return }
-                one(token, of: map, rows, or: 0, into: base)
+                Self.one(token, of: map, rows, or: 0, into: base)
             }
             for column in 0..<rows.columns { output[column] = Swift.max(output[column], values[column]) }
         }

@@ -24,12 +24,14 @@ public struct Architecture: Sendable, Equatable {
     public var family: String
     /// Elements of a hidden state.
     public var hiddenSize: Int
-    /// The token embedding.
+    /// What makes the first rows, of token ids or of images.
     public var embedding: JSON
     /// The blocks, first to last.
     public var blocks: [Block]
     /// Applied after the last block; null: none.
     public var finalNorm: JSON = .null
+    /// What makes a sequence vector of hidden states where sentence-transformers' files say nothing: a head; null: the mean.
+    public var pooler: JSON = .null
     /// The heads that the checkpoint carries.
     public var heads: [HeadKind: JSON] = [:]
     /// The head that the config's class names.
@@ -59,6 +61,7 @@ public struct Architecture: Sendable, Equatable {
             blocks.append(Block(prefix: try block.string("prefix", default: ""), node: .object(node)))
         }
         finalNorm = fields["final_norm"] ?? .null
+        pooler = fields["pooler"] ?? .null
         for (key, head) in try fields.optionalObject("heads")?.object.members ?? [] {
             guard let kind = HeadKind(name: key) else {
                 throw Failure(.unsupported, "\(fields.name).heads: head \(key.quoted) is not known")
@@ -84,6 +87,7 @@ public struct Architecture: Sendable, Equatable {
                 return .object(node)
             })
         object["final_norm"] = finalNorm
+        if !pooler.isNull { object["pooler"] = pooler }
         var headNodes = JSONObject()
         for kind in HeadKind.allCases { if let head = heads[kind] { headNodes[kind.name] = head } }
         object["heads"] = .object(headNodes)

@@ -2,7 +2,7 @@
 public enum HeadKind: UInt32, Sendable, CaseIterable {
     /// Per token, one score for each vocabulary entry.
     case maskedLM = 1
-    /// Per sequence, one score for each label.
+    /// Per sequence or image, one score for each label.
     case sequenceClassification = 2
     /// Per token, one score for each label.
     case tokenClassification = 3
@@ -32,7 +32,9 @@ public enum HeadKind: UInt32, Sendable, CaseIterable {
     init?(className: String) {
         if className.hasSuffix("ForMaskedLM") {
             self = .maskedLM
-        } else if className.hasSuffix("ForSequenceClassification") {
+        } else if ["ForSequenceClassification", "ForImageClassification", "ForImageClassificationWithTeacher"]
+            .contains(where: className.hasSuffix)
+        {
             self = .sequenceClassification
         } else if className.hasSuffix("ForTokenClassification") {
             self = .tokenClassification

@@ -9,6 +9,8 @@ protocol Family: Sendable {
     static var layersKey: String { get }
     /// Describes the network of `config`, whose checkpoint has tensors of `names`.
     static func architecture(_ config: JSONFields, _ names: TensorNames) throws(Failure) -> Architecture
+    /// Changes the FFN width of all layers in a config.
+    static func set(width: Int, in config: inout JSONObject)
     /// Changes whatever else in a config depends on which `layers` are kept.
     static func keep(layers: [Int], in config: inout JSONObject)
 }
@@ -16,6 +18,7 @@ protocol Family: Sendable {
 extension Family {
     static var widthKey: String { "intermediate_size" }
     static var layersKey: String { "num_hidden_layers" }
+    static func set(width: Int, in config: inout JSONObject) { config[widthKey] = .integer(width) }
     static func keep(layers: [Int], in config: inout JSONObject) {}
 }
 
@@ -23,7 +26,7 @@ extension Family {
 public enum Families {
     private static let all: [any Family.Type] = [
         BERT.self, RoBERTa.self, DistilBERT.self, MPNet.self, ELECTRA.self, ALBERT.self, ModernBERT.self,
-        NomicBERT.self, GTE.self, JinaEmbeddingsV3.self,
+        NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self,
     ]
 
     /// The `model_type`s that can be read.
@@ -43,7 +46,9 @@ public enum Families {
     /// Describes the network of `config`, whose checkpoint has tensors of `names`.
     public static func architecture(_ config: JSONFields, _ names: TensorNames) throws(Failure) -> Architecture {
         var architecture = try family(config).architecture(config, names)
-        architecture.textTokens = try config.optionalInteger("max_position_embeddings", in: 1...Int(Int32.max))
+        if let tokens = try config.optionalInteger("max_position_embeddings", in: 1...Int(Int32.max)) {
+            architecture.textTokens = tokens
+        }
         let classes = try config.strings("architectures", default: [])
         architecture.defaultHead =
             classes.lazy.compactMap(HeadKind.init(className:)).first { architecture.heads[$0] != nil }
@@ -60,7 +65,7 @@ public enum Families {
     ) throws(Failure) -> JSONObject {
         let family = try family(JSONFields(config, name: name))
         var changed = config
-        if let width { changed[family.widthKey] = .integer(width) }
+        if let width { family.set(width: width, in: &changed) }
         changed[family.layersKey] = .integer(layers.count)
         family.keep(layers: layers, in: &changed)
         return changed

@@ -22,9 +22,14 @@ public struct TensorNames: Sendable {
     /// Whether the checkpoint has the tensor `name`, as it is written.
     func has(_ name: String) -> Bool { names.contains(name) }
 
-    /// Linear layer `stem` of the base model.
-    func linear(_ stem: String, _ outputs: Int, _ inputs: Int, bias: Bool = true) -> JSON {
-        headLinear(prefix + stem, outputs, inputs, bias: bias)
+    /// Linear layer `stem` of the base model, its outputs multiplied by the vector `scale`, if there is one.
+    func linear(
+        _ stem: String, _ outputs: Int, _ inputs: Int, bias: Bool = true, scale: String? = nil
+    ) -> JSON {
+        LinearNode(
+            weight: "\(prefix)\(stem).weight", bias: bias ? "\(prefix)\(stem).bias" : nil, rows: outputs,
+            columns: inputs, scale: scale.map { prefix + $0 }
+        ).json
     }
 
     /// Part `index` of `parts` equal parts, along the outputs, of the fused linear layer `stem` of the base model.
@@ -90,6 +95,11 @@ enum Nodes {
     /// A block of two sublayers, each followed by a norm, as in the original Transformer.
     static func postNormBlock(attention: JSON, norm: JSON, channel: JSON, channelNorm: JSON) -> JSON {
         ["sublayers": [["mixer": attention, "post_norm": norm], ["channel": channel, "post_norm": channelNorm]]]
+    }
+
+    /// A block of two sublayers, each after a norm.
+    static func preNormBlock(norm: JSON, attention: JSON, channelNorm: JSON, channel: JSON) -> JSON {
+        ["sublayers": [["pre_norm": norm, "mixer": attention], ["pre_norm": channelNorm, "channel": channel]]]
     }
 
     /// Softmax attention of `heads` heads over `hidden` elements.

@@ -12,6 +12,7 @@ extension Architecture {
             if names.insert(tensor.name).inserted { found.append(tensor) }
         }
         let parts = try NetworkParts(self, weights)
+        _ = try NetworkParts.pooler(self, weights)
         for kind in HeadKind.allCases where heads[kind] != nil { _ = try parts.head(kind, self, weights) }
         return found
     }

@@ -16,13 +16,13 @@ extension Tensor {
         }
     }
 
-    /// This tensor, of two dimensions and not empty, as a matrix.
+    /// This tensor, of two or more dimensions and not empty, as a matrix whose columns are all dimensions but the first.
     public func matrix() throws(Failure) -> StoredMatrix {
-        guard shape.count == 2, let base = bytes.baseAddress else {
+        guard shape.count >= 2, elementCount > 0, let base = bytes.baseAddress else {
             throw Failure(.corrupt, "\(file.name): tensor \(name) has shape \(shape), expected a matrix")
         }
         return StoredMatrix(
-            bytes: base, type: try storedType(), rows: shape[0], columns: shape[1], owner: file)
+            bytes: base, type: try storedType(), rows: shape[0], columns: elementCount / shape[0], owner: file)
     }
 }
 
@@ -30,7 +30,7 @@ extension Checkpoint {
     /// The tensor of a linear layer, of the shape that its node says.
     func tensor(of node: LinearNode) throws(Failure) -> Tensor {
         guard let codec = node.codec else {
-            return try tensor(node.weight, shape: [node.rows, node.columns])
+            return try tensor(node.weight, shape: node.shape)
         }
         let panelBytes = codec.panelBytes(inputs: node.columns)
         return try tensor(

@@ -37,7 +37,8 @@ public struct CheckpointCheck: Sendable {
         do {
             let parts = try NetworkParts(architecture, weights)
             for kind in architecture.heads.keys { _ = try parts.head(kind, architecture, weights) }
-            _ = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize) {
+            let pooler = try NetworkParts.pooler(architecture, weights)
+            _ = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize, pooler) {
                 folder throws(Failure) in
                 CheckedWeights(try Checkpoint(source: source, folder: folder))
             }

@@ -31,15 +31,17 @@ public final class CheckpointWeights: WeightSource {
     /// The layer that `node` describes, for `role`.
     public func packed(_ node: LinearNode, _ role: Precision.Role) throws(Failure) -> PackedLinear {
         // Layers that share weights (ALBERT) share the packed form.
-        let key = "\(node.weight) \(node.bias ?? "") \(node.firstRow) \(node.outputs)"
+        let key = "\(node.weight) \(node.bias ?? "") \(node.firstRow) \(node.outputs) \(node.scale ?? "")"
         if let linear = linears[key] { return linear.cut(outputs: node.outputs, inputs: node.inputs) }
         let tensor = try checkpoint.tensor(of: node)
+        let scale = try node.scale.map { name throws(Failure) in try checkpoint.values(name, shape: [node.rows]) }
         var bias: Vector?
         if let name = node.bias {
             let tensor = try checkpoint.tensor(name, shape: [node.rows])
             let type = try tensor.storedType()
             guard let base = tensor.bytes.baseAddress else { throw Failure(.internal, "tensor \(name) has no bytes") }
             bias = try Vector(converting: base + node.firstRow * type.size, type: type, count: node.outputs)
+            if let scale { bias = try bias?.multiplied(by: scale) }
         }
         let linear: PackedLinear
         if let codec = node.codec {
@@ -48,7 +50,8 @@ public final class CheckpointWeights: WeightSource {
                 bias: bias)
             try progress.advance(by: tensor.bytes.count)
         } else {
-            let part = try tensor.matrix().rows(from: node.firstRow, count: node.outputs)
+            var part = try tensor.matrix().rows(from: node.firstRow, count: node.outputs)
+            if let scale { part = try StoredMatrix(scaling: part, rowsBy: scale) }
             let firstByte = node.firstRow * part.columns * part.type.size
             linear = try PackedLinear(packing: part, as: precision.codec(of: node, role), bias: bias) {
                 tensor.discardPages(firstByte + $0.lowerBound..<firstByte + $0.upperBound)
@@ -80,7 +83,9 @@ public final class CheckpointWeights: WeightSource {
     }
 
     public func values(_ name: String, shape: [Int]) throws(Failure) -> [Float] {
-        try checkpoint.values(name, shape: shape)
+        let values = try checkpoint.values(name, shape: shape)
+        storageBytes += values.count * MemoryLayout<Float>.stride
+        return values
     }
 }
 
@@ -100,7 +105,9 @@ public struct CheckedWeights: WeightSource {
     public func linear(_ node: JSON?, path: String) throws(Failure) -> any Linear {
         let node = try LinearNode(node, path: path)
         visit(try checkpoint.tensor(of: node), node)
-        if let bias = node.bias { visit(try checkpoint.tensor(bias, shape: [node.rows]), nil) }
+        for name in [node.bias, node.scale] {
+            if let name { visit(try checkpoint.tensor(name, shape: [node.rows]), nil) }
+        }
         return UnloadedLinear(outputs: node.outputs, inputs: node.inputs, hasBias: node.bias != nil)
     }
 

@@ -11,11 +11,16 @@ public struct Precision: Sendable, Equatable {
         case block
         /// Makes the values of attention in a block.
         case value
+        /// Makes rows of pixels, or vectors of rows.
+        case exact
         /// Part of a head.
         case head
 
         /// The role of the layer under `key` in a part of this role.
-        public func ofLayer(_ key: some StringProtocol) -> Role { self == .block && key == "value" ? .value : self }
+        public func ofLayer(_ key: some StringProtocol) -> Role {
+            guard self == .block else { return self }
+            return key == "value" ? .value : key == "patches" ? .exact : self
+        }
     }
 
     /// The codec of the blocks' linear layers.
@@ -26,11 +31,13 @@ public struct Precision: Sendable, Equatable {
 
     /// The codec of a layer. Where blocks have 4 bits, values have 8, which are few and pass errors on unattenuated (in MiniLM
     /// a twelfth of the weights makes a quarter of the error; llama.cpp's mixtures, Q4_K_M and its like, spend bits on them
-    /// too). Of heads only vocabularies get less than float32, and 8 bits where blocks have 4: their scores are the result.
+    /// too). What makes rows of pixels stays float32: it is a hundredth of the network, and its errors go through all of it.
+    /// Of heads only vocabularies get less than float32, and 8 bits where blocks have 4: their scores are the result.
     public func codec(of node: LinearNode, _ role: Role) -> Codec {
         switch role {
         case .block: codec
         case .value: codec == .int4 ? .int8 : codec
+        case .exact: .float32
         case .head: node.rows < 1024 ? .float32 : codec == .int4 ? .int8 : codec
         }
     }

@@ -1,21 +1,54 @@
-import Basics
+public import Basics
 import Blocks
+public import Images
 
-/// Sequences of token ids, back to back, as the caller holds them. Valid during one call.
+/// Sequences back to back: of token ids, as the caller holds them, or images. Valid during one call.
 public struct Batch {
-    /// All token ids.
-    let ids: UnsafeBufferPointer<Int32>
-    /// One type id for each token, or empty: all 0.
-    let types: UnsafeBufferPointer<Int32>
-    /// Sequence `s` is the ids `offsets[s] ..< offsets[s + 1]`.
-    let offsets: UnsafeBufferPointer<Int>
+    private enum Content {
+        /// All token ids, and one type id for each of them, or none: all 0.
+        case tokens(ids: UnsafeBufferPointer<Int32>, types: UnsafeBufferPointer<Int32>)
+        /// One for each sequence, or none: then only the shape of a result can be asked for.
+        case images([PreparedImage])
+    }
+
+    private let content: Content
+    /// Sequence `s` is the tokens `offsets[s] ..< offsets[s + 1]`.
+    let offsets: [Int]
 
     /// Sequences `offsets` of `ids`, not yet checked.
     public init(
         ids: UnsafeBufferPointer<Int32>, types: UnsafeBufferPointer<Int32>, offsets: UnsafeBufferPointer<Int>
     ) {
-        self.ids = ids
-        self.types = types
+        content = .tokens(ids: ids, types: types)
+        self.offsets = Array(offsets)
+    }
+
+    /// Images, as `network` takes them.
+    /// - Throws: `.invalidArgument`, by the number of the image, if it does not take such.
+    public init(_ images: [PreparedImage], for network: Network) throws(Failure) {
+        try self.init(.images(images), images.map { ($0.channels, $0.height, $0.width) }, network)
+    }
+
+    /// Images of these sizes: to ask for the shape of a result before there are pixels.
+    public init(
+        sizes: [(channels: Int, height: Int, width: Int)], for network: Network
+    ) throws(Failure) {
+        try self.init(.images([]), sizes, network)
+    }
+
+    private init(
+        _ content: Content, _ sizes: [(channels: Int, height: Int, width: Int)], _ network: Network
+    ) throws(Failure) {
+        guard let format = network.weights.embedding.image else {
+            throw Failure(.invalidArgument, "the model takes token ids, not images")
+        }
+        self.content = content
+        var offsets = [0]
+        for (index, size) in sizes.enumerated() {
+            let tokens = try format.tokens(
+                channels: size.channels, height: size.height, width: size.width, name: "image \(index)")
+            offsets.append(try offsets[index].added(to: tokens, "tokens of all images"))
+        }
         self.offsets = offsets
     }
 
@@ -29,7 +62,11 @@ public struct Batch {
 
     /// Makes sure that `network` can run every sequence; the failure names the sequence and the position.
     func check(_ network: Network) throws(Failure) {
+        guard case .tokens(let ids, let types) = content else { return }
         let embedding = network.weights.embedding
+        guard embedding.image == nil else {
+            throw Failure(.invalidArgument, "the model takes images, not token ids")
+        }
         guard offsets.first == 0 else {
             throw Failure(
                 .invalidArgument, "offsets must begin with 0, found \(offsets.first.map { "\($0)" } ?? "nothing")")
@@ -66,6 +103,20 @@ public struct Batch {
             .invalidArgument,
             "\(what) \(values[index]) at position \(index - offsets[sequence]) of sequence \(sequence) is not in 0 ..< \(limit) (\(bound))"
         )
+    }
+
+    /// What the sequences `group` are made from.
+    func input(_ group: Range<Int>) throws(Failure) -> EmbeddingInput {
+        switch content {
+        case .tokens(let ids, let types):
+            let tokens = offsets[group.lowerBound]..<offsets[group.upperBound]
+            return .tokens(
+                ids: UnsafeBufferPointer(rebasing: ids[tokens]),
+                types: types.isEmpty ? types : UnsafeBufferPointer(rebasing: types[tokens]))
+        case .images(let images):
+            guard images.count == sequences else { throw Failure(.internal, "the batch has sizes, but no images") }
+            return .images(images[group])
+        }
     }
 
     /// Tokens of the sequences `group`.

@@ -2,7 +2,7 @@ import Basics
 import Blocks
 import Tensors
 
-/// The forward pass: from the ids of some sequences of a batch to their part of the result. Any number of threads may run
+/// The forward pass: from the token ids or images of some sequences of a batch to their part of the result. Any number of threads may run
 /// it at a time, on other sequences and in other contexts.
 struct ForwardPass {
     let batch: Batch
@@ -38,18 +38,16 @@ struct ForwardPass {
         _ group: Range<Int>, _ context: ForwardContext, beforeBlock: () throws(Failure) -> Void
     ) throws(Failure) -> Reduction? {
         let first = batch.offsets[group.lowerBound]
-        let tokens = first..<batch.offsets[group.upperBound]
-        context.begin(offsets: (group.lowerBound...group.upperBound).map { batch.offsets[$0] - first })
+        let input = try batch.input(group)
+        context.begin(input, offsets: (group.lowerBound...group.upperBound).map { batch.offsets[$0] - first })
         try context.workspace.reserve(floats: workspaceFloats(group))
         var reduction = reducer.map { Reduction($0, lengths: group.map(batch.length), layers: network.blocks.count) }
 
         if reducer?.prunes == true, request.isUnmerged {
-            context.pruned = PrunedTokens(try context.workspace.take(tokens.count, network.hiddenSize))
+            context.pruned = PrunedTokens(try context.workspace.take(batch.tokens(group), network.hiddenSize))
         }
-        var stream = try context.workspace.take(tokens.count, network.hiddenSize)
-        let types = batch.types.isEmpty ? batch.types : UnsafeBufferPointer(rebasing: batch.types[tokens])
-        try network.weights.embedding.apply(
-            UnsafeBufferPointer(rebasing: batch.ids[tokens]), types: types, into: stream, context)
+        var stream = try context.workspace.take(batch.tokens(group), network.hiddenSize)
+        try network.weights.embedding.apply(input, into: stream, context)
         let layers = request.layers(of: network)
         for layer in 0..<layers {
             try beforeBlock()
@@ -105,8 +103,8 @@ struct ForwardPass {
             }
         case .scores(let kind, let unmerged):
             guard let head else { throw Failure(.internal, "the head \(kind.name) was not built") }
-            let rows = head.input == .tokens ? stream.rows : context.sequences
-            guard head.input == .tokens, unmerged, !context.maps.isEmpty else {
+            let rows = head.isPerToken ? stream.rows : context.sequences
+            guard head.isPerToken, unmerged, !context.maps.isEmpty else {
                 return try head.apply(stream, into: Matrix(output, rows: rows, columns: head.outputs), context)
             }
             let scores = try context.workspace.take(rows, head.outputs)

@@ -32,7 +32,7 @@ public struct ResultShape: Sendable {
             let head = try network.weights.head(kind)
             columns = head.outputs
             offsets =
-                head.input == .tokens
+                head.isPerToken
                 ? ResultShape.tokenOffsets(batch, unmerged ? nil : reducer, network, after: network.blocks.count)
                 : Array(0...batch.sequences)
         }
@@ -52,7 +52,7 @@ public struct ResultShape: Sendable {
     private static func tokenOffsets(
         _ batch: Batch, _ reducer: (any Reducer)?, _ network: Network, after layer: Int
     ) -> [Int] {
-        guard let reducer, layer > 0 else { return Array(batch.offsets) }
+        guard let reducer, layer > 0 else { return batch.offsets }
         var offsets = [0]
         for sequence in 0..<batch.sequences {
             let remaining = reducer.remainingTokens(batch.length(sequence), layers: network.blocks.count)

@@ -14,6 +14,7 @@ from ctypes import (
     c_double,
     c_float,
     c_int32,
+    c_int64,
     c_size_t,
     c_uint8,
     c_uint32,
@@ -77,6 +78,8 @@ HEADS = {
 }
 
 LAYER_EMBEDDINGS = -1
+
+PIXELS = {"u8": 0, "f32": 1, "prepared": 2}
 
 TRUNCATIONS = {"longest_first": 0, "only_first": 1, "only_second": 2}
 
@@ -194,6 +197,21 @@ class RunOptions(SizedStructure):
     ]
 
 
+class Image(SizedStructure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("format", c_uint32),
+        ("pixels", c_void_p),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("channels", c_uint32),
+        ("reserved", c_uint32),
+        ("row_stride", c_int64),
+        ("pixel_stride", c_int64),
+        ("channel_stride", c_int64),
+    ]
+
+
 class TokenizeOptions(SizedStructure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -254,6 +272,7 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "nestling_save_options": SaveOptions,
     "nestling_session_options": SessionOptions,
     "nestling_run_options": RunOptions,
+    "nestling_image": Image,
     "nestling_tokenize_options": TokenizeOptions,
     "nestling_token_details": TokenDetails,
     "nestling_encodings_content": EncodingsContent,
@@ -317,6 +336,21 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         "nestling_session_logits",
         Status,
         (_Session, _Int32s, _Sizes, c_size_t, POINTER(RunOptions), _Floats, _Sizes, _Sizes),
+    ),
+    (
+        "nestling_session_encode_images",
+        Status,
+        (_Session, POINTER(Image), c_size_t, POINTER(RunOptions), _Floats, _Sizes),
+    ),
+    (
+        "nestling_session_image_hidden_states",
+        Status,
+        (_Session, POINTER(Image), c_size_t, POINTER(RunOptions), _Floats, _Sizes, _Sizes),
+    ),
+    (
+        "nestling_session_image_logits",
+        Status,
+        (_Session, POINTER(Image), c_size_t, POINTER(RunOptions), _Floats, _Sizes, _Sizes),
     ),
     ("nestling_session_token_map", Status, (_Session, c_uint32, _Int32s, _Sizes)),
     ("nestling_tokenizer_open", Status, (c_char_p, POINTER(_Tokenizer))),

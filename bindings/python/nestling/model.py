@@ -266,8 +266,9 @@ class Model:
 
     def encode(
         self,
-        inputs: Any,
+        inputs: Any = None,
         *,
+        pixels: Any = None,
         prompt_name: Optional[str] = None,
         prompt: Optional[str] = None,
         batch_size: Optional[int] = None,
@@ -285,6 +286,11 @@ class Model:
         ----------
         inputs
             A str, a list of str, or token ids (special tokens included). Texts are cut to `text_tokens`.
+        pixels
+            Instead of `inputs`, for models of images: float32 [n, channels, height, width], or a list of arrays
+            [channels, height, width] of any sizes, resized and normalized as the model's processor does it. One array
+            [channels, height, width] is a single image. The vector of an image is what the model's pooler makes
+            (``pooler_output`` in transformers), or its class token where there is no pooler.
         prompt_name
             One of the checkpoint's prompts, put before each text.
         prompt
@@ -329,6 +335,7 @@ class Model:
         with self._sessions.borrow() as session:
             return session.encode(
                 inputs,
+                pixels=pixels,
                 prompt_name=prompt_name,
                 prompt=prompt,
                 batch_size=batch_size,
@@ -432,10 +439,24 @@ class Model:
         progress: Optional[ProgressFunction] = ...,
     ) -> Any: ...
 
+    @overload
     def hidden_states(
         self,
-        inputs: Any,
+        inputs: None = ...,
         *,
+        pixels: Any,
+        layer: Optional[int] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> Any: ...
+
+    def hidden_states(
+        self,
+        inputs: Any = None,
+        *,
+        pixels: Any = None,
         layer: Optional[int] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -449,6 +470,9 @@ class Model:
         ----------
         inputs
             Token ids (special tokens included) or texts.
+        pixels
+            Instead of `inputs`, as in `encode`. The rows of an image are those of its class token, distillation token and
+            registers, as far as the model has them (``describe()["image"]["prefix_tokens"]``), then one for each patch.
         layer
             Counted as Hugging Face counts ``hidden_states``: 0 is the output of the embeddings, k the output of block
             k, and negative numbers count from the end. None: the last, with the final norm if the model has one.
@@ -469,6 +493,7 @@ class Model:
         with self._sessions.borrow() as session:
             return session.hidden_states(
                 inputs,
+                pixels=pixels,
                 layer=layer,
                 reduction=reduction,
                 unmerge=unmerge,
@@ -516,10 +541,24 @@ class Model:
         progress: Optional[ProgressFunction] = ...,
     ) -> Any: ...
 
+    @overload
     def logits(
         self,
-        inputs: Any,
+        inputs: None = ...,
         *,
+        pixels: Any,
+        head: Optional[Head] = ...,
+        reduction: Optional[Reduction] = ...,
+        unmerge: bool = ...,
+        show_progress_bar: Optional[bool] = ...,
+        progress: Optional[ProgressFunction] = ...,
+    ) -> Any: ...
+
+    def logits(
+        self,
+        inputs: Any = None,
+        *,
+        pixels: Any = None,
         head: Optional[Head] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -533,6 +572,8 @@ class Model:
         ----------
         inputs
             Token ids (special tokens included) or texts.
+        pixels
+            Instead of `inputs`, as in `encode`. Image classifiers have the head "sequence_classification".
         head
             "masked_lm", "sequence_classification", "token_classification", "question_answering" or "replaced_token";
             None: the one that the checkpoint's config names, or the only one that it carries.
@@ -554,6 +595,7 @@ class Model:
         with self._sessions.borrow() as session:
             return session.logits(
                 inputs,
+                pixels=pixels,
                 head=head,
                 reduction=reduction,
                 unmerge=unmerge,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from . import _ffi
 from ._arrays import Inputs, Texts, Tokens, as_count, encode_string, pointer, split, type_ids_like
 from ._handles import own_session
+from ._images import Pixels
 from ._library import library
 from ._loaded import LoadedModel
 from ._progress import ProgressFunction, Reporter
@@ -87,8 +88,9 @@ class Session:
 
     def encode(
         self,
-        inputs: Any,
+        inputs: Any = None,
         *,
+        pixels: Any = None,
         prompt_name: Optional[str] = None,
         prompt: Optional[str] = None,
         batch_size: Optional[int] = None,
@@ -100,8 +102,9 @@ class Session:
         token_type_ids: Any = None,
         progress: Optional[ProgressFunction] = None,
     ) -> Floats:
-        """Returns sequence vectors; see `nestling.Model.encode`."""
-        batch = Inputs.of(inputs)
+        """Returns vectors of sequences or images; see `nestling.Model.encode`."""
+        images = _images(inputs, pixels, token_type_ids, prompt, prompt_name)
+        batch = Inputs.of([] if images else inputs)
         dimensions = self._loaded.info.output_dimensions
         options = _ffi.RunOptions(
             pooling=_choice(pooling, _ffi.POOLINGS, "pooling"),
@@ -113,6 +116,8 @@ class Session:
             dimensions = min(as_count(truncate_dim, "truncate_dim"), dimensions)
             options.output_dimensions = dimensions
         self._set_reduction(options, reduction)
+        if images:
+            return self._encode_images(images, dimensions, options, show_progress_bar, progress)
         if batch.tokens is None:
             if token_type_ids is not None:
                 raise InvalidArgumentError("token_type_ids go with token ids, not with texts")
@@ -158,8 +163,9 @@ class Session:
 
     def hidden_states(
         self,
-        inputs: Any,
+        inputs: Any = None,
         *,
+        pixels: Any = None,
         layer: Optional[int] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -168,8 +174,17 @@ class Session:
         progress: Optional[ProgressFunction] = None,
     ) -> Union[Floats, list[Floats]]:
         """Returns hidden states; see `nestling.Model.hidden_states`."""
-        batch = Inputs.of(inputs)
+        images = _images(inputs, pixels, token_type_ids)
         options = _ffi.RunOptions(layer=self._layer(layer), unmerge=1 if unmerge else 0)
+        if images:
+            return self._run_images(
+                library.nestling_session_image_hidden_states,
+                images,
+                options,
+                reduction,
+                ("hidden states", show_progress_bar, progress),
+            )
+        batch = Inputs.of(inputs)
         if batch.count == 0:
             return []
         tokens = self._loaded.tokens_of(batch)
@@ -187,8 +202,9 @@ class Session:
 
     def logits(
         self,
-        inputs: Any,
+        inputs: Any = None,
         *,
+        pixels: Any = None,
         head: Optional[Head] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -197,10 +213,20 @@ class Session:
         progress: Optional[ProgressFunction] = None,
     ) -> Union[Floats, list[Floats]]:
         """Returns scores of a head; see `nestling.Model.logits`."""
-        batch = Inputs.of(inputs)
+        images = _images(inputs, pixels, token_type_ids)
         options = _ffi.RunOptions(
             head=_choice("default" if head is None else head, _ffi.HEADS, "head"), unmerge=1 if unmerge else 0
         )
+        if images:
+            scores = self._run_images(
+                library.nestling_session_image_logits,
+                images,
+                options,
+                reduction,
+                ("logits", show_progress_bar, progress),
+            )
+            return scores[0] if images.single else [row[0] for row in scores]
+        batch = Inputs.of(inputs)
         if batch.count == 0:
             return []
         tokens = self._loaded.tokens_of(batch)
@@ -263,6 +289,53 @@ class Session:
         return split(rows, self._last.offsets)
 
     # Parts
+
+    def _encode_images(
+        self,
+        images: Pixels,
+        dimensions: int,
+        options: _ffi.RunOptions,
+        show_progress_bar: Optional[bool],
+        progress: Optional[ProgressFunction],
+    ) -> Floats:
+        vectors = np.empty((images.count, dimensions), np.float32)
+        count = ctypes.c_size_t(vectors.size)
+        reporter = self._report(options, "encode", show_progress_bar, progress, images.size)
+        reporter.call(
+            library.nestling_session_encode_images,
+            self._handle,
+            *images.arguments,
+            ctypes.byref(options),
+            pointer(vectors, ctypes.c_float),
+            ctypes.byref(count),
+        )
+        self._last = _LastRun(None, images.single)
+        return vectors[0] if images.single else vectors
+
+    def _run_images(
+        self,
+        function: Any,
+        images: Pixels,
+        options: _ffi.RunOptions,
+        reduction: Optional[Reduction],
+        reporter_arguments: tuple[str, Optional[bool], Optional[ProgressFunction]],
+    ) -> Any:
+        """Runs a function whose result is rows per image, and splits them."""
+        self._set_reduction(options, reduction)
+        offsets = np.zeros(images.count + 1, np.uintp)
+        count = ctypes.c_size_t(0)
+        arguments = (self._handle, *images.arguments, ctypes.byref(options))
+        # How many rows an image has is for the library to say; it does not look at pixels for that.
+        function(*arguments, None, ctypes.byref(count), pointer(offsets, ctypes.c_size_t))
+        rows = int(offsets[-1])
+        results = np.empty((rows, count.value // max(rows, 1)), np.float32)
+        description, show_progress_bar, progress = reporter_arguments
+        reporter = self._report(options, description, show_progress_bar, progress, images.size)
+        arguments = (self._handle, *images.arguments, ctypes.byref(options))
+        reporter.call(function, *arguments, pointer(results, ctypes.c_float), ctypes.byref(count), None)
+        self._last = _LastRun(None, images.single)
+        parts = split(results, offsets)
+        return parts[0] if images.single else parts
 
     def _run_rows(
         self,
@@ -386,6 +459,19 @@ def session_options(
         memory_limit=0 if memory_limit is None else as_count(memory_limit, "memory_limit"),
         thread_count=0 if thread_count is None else min(as_count(thread_count, "thread_count"), 2**31 - 1),
     )
+
+
+def _images(inputs: Any, pixels: Any, *for_tokens: Any) -> Optional[Pixels]:
+    """Returns the images, or None if `inputs` are given instead."""
+    if pixels is None:
+        if inputs is None:
+            raise TypeError("texts, token ids or pixels are missing")
+        return None
+    if inputs is not None:
+        raise TypeError("texts or token ids, and pixels, exclude each other")
+    if any(value is not None for value in for_tokens):
+        raise InvalidArgumentError("prompts and token_type_ids do not go with pixels")
+    return Pixels(pixels)
 
 
 def _token_arguments(tokens: Tokens) -> tuple[Any, Any, int]:

@@ -1,0 +1,130 @@
+public import Basics
+import Images
+public import Tensors
+
+/// Images to the first hidden states (ViT, Dosovitskiy et al., arXiv 2010.11929): rows that stand for no part of the image
+/// (class, distillation, registers), then its patches, row by row. A patch is a vector of `channels * height * width` pixels
+/// times a matrix, which is what a convolution with a stride of its own size does, plus the position of the patch.
+///
+/// Images may have any size: positions of another grid than that of training are interpolated (``CubicTaps``).
+public struct PatchEmbedding: Embedding {
+    private let format: ImageFormat
+    private let patches: any Linear
+    private let prefix: Vector
+    private let positions: PatchPositions
+    private let norm: (any Norm)?
+
+    /// Reads `{"image": [height, width], "patches": linear layer whose shape is that of the convolution, [hidden, channels,
+    /// height, width], "prefix"?: [{"weight", "shape", "position"}], "positions": {"weight", "shape"}, "antialias"?, "norm"?}`.
+    ///
+    /// `positions` has a row for each part of the prefix whose `position` is true, then one for each patch of the grid. The
+    /// last number of each shape is the hidden size.
+    public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {
+        patches = try weights.linear(fields["patches"], path: "\(fields.name).patches")
+        let kernel = try fields.object("patches").integers("shape", in: 1...Int(Int32.max))
+        let size = try fields.integers("image", in: 1...Int(Int32.max))
+        guard kernel.count == 4, size.count == 2, size[0] >= kernel[2], size[1] >= kernel[3] else {
+            throw Failure(
+                .corrupt,
+                "\(fields.name): expected patches of shape [hidden, channels, height, width] and an image of [height, width] with room for one"
+            )
+        }
+        let hidden = patches.outputs
+        let (table, tableRows) = try fields.object("positions").rows(of: hidden, weights)
+        var rows: [Float] = []
+        var positioned = 0
+        for part in try fields.optionalObjects("prefix") ?? [] {
+            var (values, count) = try part.rows(of: hidden, weights)
+            if try part.bool("position", default: true) {
+                guard positioned + count <= tableRows else {
+                    throw Failure(.corrupt, "\(part.name): there are \(tableRows) positions, too few for the prefix")
+                }
+                for index in values.indices { values[index] += table[positioned * hidden + index] }
+                positioned += count
+            }
+            rows += values
+        }
+        format = ImageFormat(
+            channels: kernel[1], height: size[0], width: size[1], patchHeight: kernel[2], patchWidth: kernel[3],
+            prefixTokens: rows.count / hidden)
+        let grid = format.grid(height: size[0], width: size[1])
+        let expected = try grid.rows.multiplied(by: grid.columns, fields.name).added(to: positioned, fields.name)
+        guard tableRows == expected else {
+            throw Failure(
+                .corrupt,
+                "\(fields.name).positions: has \(tableRows) rows, expected \(positioned) + \(grid.rows) x \(grid.columns)"
+            )
+        }
+        prefix = try Vector(rows)
+        positions = PatchPositions(
+            try Vector(Array(table[(positioned * hidden)...])), grid, columns: hidden,
+            antialias: try fields.bool("antialias", default: false))
+        norm = try fields.norm("norm", weights)
+        if let norm, norm.size != hidden {
+            throw Failure(.corrupt, "\(fields.name).norm: is for rows of \(norm.size) elements, patches have \(hidden)")
+        }
+    }
+
+    public var hiddenSize: Int { patches.outputs }
+    public var parameters: Int {
+        patches.parameters + prefix.count + positions.grid.count * hiddenSize + (norm?.parameters ?? 0)
+    }
+    public var vocabularySize: Int { 0 }
+    public var tokenTypes: Int { 0 }
+    public var maximumTokens: Int? { nil }
+    public var image: ImageFormat? { format }
+
+    public func workspaceFloats(rows: Int) -> Int { Workspace.floats(rows, patches.inputs) }
+
+    public func apply(_ input: EmbeddingInput, into stream: Matrix, _ context: ForwardContext) throws(Failure) {
+        guard case .images(let images) = input else {
+            throw Failure(.internal, "an embedding of images was given token ids")
+        }
+        let mark = context.workspace.mark
+        let room = try context.workspace.take(stream.rows, patches.inputs)
+        for (sequence, image) in images.enumerated() {
+            let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
+            for row in 0..<format.prefixTokens {
+                rows.row(row).update(from: prefix.pointer + row * hiddenSize, count: hiddenSize)
+            }
+            let grid = format.grid(height: image.height, width: image.width)
+            let output = rows.rows(format.prefixTokens..<rows.rows)
+            let pixels = room.prefix(rows: grid.count)
+            gather(image, grid, into: pixels, threads: context.threads)
+            try positions.withTable(of: grid, room: output) { table in
+                pixels.multiply(
+                    Product(patches, residual: table, output: output), threads: context.threads)
+            }
+        }
+        norm?.apply(stream, into: stream, threads: context.threads)
+        context.workspace.release(to: mark)
+    }
+
+    /// Writes the pixels of each patch to a row, in the order of the convolution's weight: `[channels, height, width]`.
+    private func gather(_ image: PreparedImage, _ grid: PatchGrid, into output: Matrix, threads: Int) {
+        let (height, width) = (format.patchHeight, format.patchWidth)
+        parallel(grid.rows, threads: threads) { row in
+            for channel in 0..<format.channels {
+                for line in 0..<height {
+                    let source = image.pointer + (channel * image.height + row * height + line) * image.width
+                    for column in 0..<grid.columns {
+                        let target = output.row(row * grid.columns + column) + (channel * height + line) * width
+                        target.update(from: source + column * width, count: width)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension JSONFields {
+    /// The elements of the tensor `{"weight", "shape"}`, rows of `columns`, and how many rows they are.
+    fileprivate func rows(of columns: Int, _ weights: any WeightSource) throws(Failure) -> ([Float], Int) {
+        let shape = try integers("shape", in: 1...Int(Int32.max))
+        guard shape.last == columns else {
+            throw Failure(.corrupt, "\(name).shape: ends with \(shape.last ?? 0), expected \(columns)")
+        }
+        let values = try weights.values(try string("weight"), shape: shape)
+        return (values, values.count / columns)
+    }
+}

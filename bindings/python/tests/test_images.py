@@ -1,0 +1,128 @@
+"""Models of images: pixels in, vectors, hidden states and scores out."""
+
+import pathlib
+
+import nestling
+import numpy as np
+import pytest
+from support import read_safetensors, relative_error
+
+
+@pytest.fixture(scope="module")
+def images(fixtures: pathlib.Path) -> list[np.ndarray]:
+    pixels = read_safetensors(fixtures / "vision" / "pixels.safetensors")
+    return [pixels[str(index)] for index in range(4)]
+
+
+@pytest.fixture(scope="module")
+def vit(fixtures: pathlib.Path) -> nestling.Model:
+    return nestling.load(fixtures / "vit" / "base")
+
+
+@pytest.fixture(scope="module")
+def golden(fixtures: pathlib.Path) -> dict[str, np.ndarray]:
+    return read_safetensors(fixtures / "vit" / "base" / "golden.safetensors")
+
+
+def test_hidden_states(vit, golden, images):
+    for layer in range(vit.layers + 1):
+        states = vit.hidden_states(pixels=images, layer=layer)
+        assert [len(state) for state in states] == [17, 16, 13, 21]
+        for index, state in enumerate(states):
+            if f"hidden.{layer}.{index}" in golden:
+                assert relative_error(state, golden[f"hidden.{layer}.{index}"]) < 1e-4
+
+
+def test_vectors(vit, golden, images):
+    vectors = vit.encode(pixels=images)
+    assert vectors.shape == (4, 20) == (4, vit.output_dimensions)
+    for index, vector in enumerate(vectors):
+        assert relative_error(vector, golden[f"vector.{index}"]) < 1e-4
+    lengths = np.linalg.norm(vit.encode(pixels=images, normalize_embeddings=True, truncate_dim=7), axis=1)
+    assert np.allclose(lengths, 1)
+
+
+def test_logits(fixtures, images):
+    model = nestling.load(fixtures / "deit" / "with-teacher")
+    golden = read_safetensors(fixtures / "deit" / "with-teacher" / "golden.safetensors")
+    assert model.default_head == "sequence_classification" and model.labels == 3
+    for index, scores in enumerate(model.logits(pixels=images)):
+        assert scores.shape == (3,) and relative_error(scores, golden[f"logits.{index}"]) < 1e-4
+    assert np.array_equal(model.logits(pixels=images[1]), model.logits(pixels=images)[1])
+
+
+def test_batches_and_single_images(vit, images):
+    """An array [n, 3, h, w], a list, and one image; any strides; other types of numbers."""
+    alone = vit.hidden_states(pixels=images[0])
+    assert alone.shape == (17, 32)
+    stacked = vit.hidden_states(pixels=np.stack([images[0]] * 3))
+    assert len(stacked) == 3 and all(np.array_equal(state, alone) for state in stacked)
+    strided = np.asfortranarray(images[0])
+    for other in (strided, images[0].transpose(1, 2, 0).copy().transpose(2, 0, 1), images[0].astype(np.float64)):
+        assert np.array_equal(vit.hidden_states(pixels=other), alone)
+    backwards = images[0][:, ::-1, ::-1].copy()[:, ::-1, ::-1]
+    assert np.array_equal(vit.hidden_states(pixels=backwards), alone)
+    flat = np.broadcast_to(np.float32(0.5), (3, 32, 32))
+    assert np.array_equal(vit.hidden_states(pixels=flat), vit.hidden_states(pixels=flat.copy()))
+    assert vit.hidden_states(pixels=[]) == [] and vit.encode(pixels=[]).shape == (0, 20)
+
+
+def test_description(vit):
+    assert vit.describe()["image"] == {
+        "channels": 3, "height": 32, "width": 32, "patch_height": 8, "patch_width": 8, "prefix_tokens": 1}  # fmt: skip
+    assert vit.describe()["pooling"] == ["cls"] and vit.vocabulary_size == 0 and vit.maximum_tokens is None
+
+
+def test_merging(vit, images):
+    states = vit.hidden_states(pixels=images, reduction={"method": "tome", "r": 4, "protect": "first"})
+    assert [len(state) for state in states] == [9, 8, 5, 13]
+    unmerged = vit.hidden_states(pixels=images, reduction=nestling.ToMe(r=4), unmerge=True)
+    assert [len(state) for state in unmerged] == [17, 16, 13, 21]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8", "int4"])
+def test_dtypes_and_packed_files(fixtures, vit, images, dtype, tmp_path):
+    model = nestling.load(fixtures / "vit" / "base", dtype=dtype)
+    expected = vit.encode(pixels=images)
+    limit = {"bfloat16": 0.03, "int8": 0.03, "int4": 0.3}[dtype]
+    assert relative_error(model.encode(pixels=images), expected) < limit
+    model.save(tmp_path / "packed", packed=True)
+    again = nestling.load(tmp_path / "packed")
+    assert again.dtype == dtype
+    assert np.array_equal(again.encode(pixels=images), model.encode(pixels=images))
+
+
+def test_submodels(vit, images, tmp_path):
+    small = vit.submodel(ffn=40, layers=[1])
+    small.save(tmp_path / "small")
+    again = nestling.load(tmp_path / "small")
+    assert again.layers == 1 and not (tmp_path / "small" / "nestling.json").exists()
+    for ours, theirs in zip(again.hidden_states(pixels=images), small.hidden_states(pixels=images)):
+        assert np.array_equal(ours, theirs)
+
+
+def test_refusals(vit, bert, images):
+    for call in (vit.encode, vit.hidden_states):
+        with pytest.raises(nestling.InvalidArgumentError, match="takes images, not token ids"):
+            call([[1, 2, 3]])
+        with pytest.raises(TypeError, match="exclude"):
+            call([[1, 2, 3]], pixels=images)
+        with pytest.raises(TypeError, match="missing"):
+            call()
+        for bad, what in [
+            (images[0][0], "dimensions"),
+            ([images[0], images[0][:1]], "image 1 has 1 channels, the model takes 3"),
+            ([images[0], images[0][:, :7]], "image 1 of 32 x 7 pixels"),
+            ([images[0], np.full((3, 32, 32), np.nan)], "image 1: .*nan"),
+            ([images[0][:, :0]], "image 0"),
+        ]:
+            with pytest.raises(nestling.InvalidArgumentError, match=what):
+                call(pixels=[bad] if bad is images[0][0] or getattr(bad, "ndim", 0) == 2 else bad)
+        with pytest.raises(TypeError):
+            call(pixels="text")
+    with pytest.raises(nestling.InvalidArgumentError, match="takes token ids, not images"):
+        bert.encode(pixels=images)
+    with pytest.raises(nestling.InvalidArgumentError, match="pixels"):
+        vit.encode(pixels=images, prompt="x")
+    with pytest.raises(nestling.NotFoundError):
+        vit.logits(pixels=images)
