@@ -42,7 +42,7 @@ let package = Package(
         // Pixels to what networks take: resampling, cropping, normalizing as preprocessor_config.json says.
         .target(name: "Images", dependencies: ["Basics", "Tensors"]),
         // Norms, mixers, channels, token maps: one file per variant.
-        .target(name: "Blocks", dependencies: ["Basics", "Kernels", "Tensors"]),
+        .target(name: "Blocks", dependencies: ["Basics", "Images", "Kernels", "Tensors"]),
         // Architecture, families, loading, the forward pass, sessions.
         .target(name: "Models", dependencies: ["Basics", "Blocks", "Checkpoints", "Images", "Kernels", "Tensors"]),
         // Submodel specs, views, extraction to a checkpoint.
@@ -66,7 +66,8 @@ let package = Package(
         // MARK: - Tests
 
         .target(
-            name: "TestSupport", dependencies: ["Basics", "Blocks", "Checkpoints", "Models"], path: "Tests/TestSupport"),
+            name: "TestSupport", dependencies: ["Basics", "Blocks", "Checkpoints", "Images", "Models"],
+            path: "Tests/TestSupport"),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
         .testTarget(
@@ -74,7 +75,7 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
         .testTarget(name: "ImagesTests", dependencies: ["Basics", "Checkpoints", "Images", "TestSupport"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport"]),
+        .testTarget(name: "ModelsTests", dependencies: ["Images", "Models", "TestSupport"]),
         .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),
         .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),
         .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "Basics", "TestSupport"]),

@@ -36,6 +36,8 @@ public struct SentenceTransformersSettings: Sendable, Equatable {
     public internal(set) var lowercases = false
     /// What is concatenated to make a vector, in this order. Empty if the checkpoint has a transformer only.
     public internal(set) var pooling: [PoolingMode] = [.mean]
+    /// Whether `modules.json` says what makes a vector; without it, the family of the model may know better than the default.
+    public internal(set) var hasModules = false
     /// The width of the token vectors that pooling expects, if the checkpoint says.
     public internal(set) var pooledDimension: Int?
     /// Whether the prompt's tokens take part in pooling.
@@ -70,6 +72,7 @@ public struct SentenceTransformersSettings: Sendable, Equatable {
         }
         isDeclared = true
         pooling = []
+        hasModules = true
         try readModules(modules, source)
         try readTransformer(source)
         if let general { try readGeneral(general) }

@@ -30,7 +30,7 @@ public struct SentencePipeline: Sendable {
     /// Elements that the first step with weights expects; `nil` without one.
     private let expectedInputs: Int?
 
-    /// Builds what `settings` say, or takes `familyPooler` if they say nothing, with the weights that `weights` finds in the folder of each module.
+    /// Builds what `settings` say, or takes `familyPooler` if no modules are listed, with the weights that `weights` finds in the folder of each module.
     init(
         _ settings: SentenceTransformersSettings, hiddenSize: Int, _ familyPooler: Head?,
         weights: (_ folder: String) throws(Failure) -> any WeightSource
@@ -39,7 +39,7 @@ public struct SentencePipeline: Sendable {
             throw Failure(
                 .corrupt, "the pooling's config.json expects \(pooled) features, the network gives \(hiddenSize)")
         }
-        pooler = settings.pooling.isEmpty && settings.steps.isEmpty ? familyPooler : nil
+        pooler = settings.hasModules ? nil : familyPooler
         if let pooler {
             poolings = pooler.pooling.map { [$0] } ?? []
             poolingNames = [pooler.pooling?.name ?? pooler.inputName]

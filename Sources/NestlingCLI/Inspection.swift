@@ -40,6 +40,13 @@ struct Inspection {
 
     private func rows(_ table: String) -> Int? { architecture.embedding[table]?["shape"]?.array?.first?.int }
 
+    /// The last two numbers of an array of the embedding, [height, width], width first.
+    private func sides(_ keys: String...) -> String? {
+        let node = keys.reduce(architecture.embedding) { $0[$1] ?? .null }
+        let sides = (node.array ?? []).suffix(2).compactMap(\.int)
+        return sides.count == 2 ? "\(sides[1]) x \(sides[0])" : nil
+    }
+
     private var maximumTokens: Int? {
         let unused =
             architecture.embedding["padding_id"]?.int.map { $0 + 1 } ?? architecture.embedding["position_offset"]?.int
@@ -58,10 +65,17 @@ struct Inspection {
         }
     }
 
+    /// What makes a vector in this family, where the checkpoint lists no modules of its own.
+    private var pooler: JSONObject? { sentence.hasModules ? nil : architecture.pooler.object }
+
     private var poolings: [Pooling] { sentence.pooling.isEmpty ? [.mean] : sentence.pooling.map(Pooling.init) }
 
     private var outputDimensions: Int {
         var dimensions = architecture.hiddenSize * poolings.count
+        if let pooler {
+            let sizes = (pooler["steps"]?.array ?? []).compactMap { $0["linear"]?["shape"]?.array?.first?.int }
+            dimensions = sizes.last ?? architecture.hiddenSize
+        }
         for case .dense(let dense) in sentence.steps { dimensions = dense.outputs }
         return [dimensions, sentence.truncatedDimension, description.settings.outputDimensions].compactMap { $0 }.min()
             ?? 0
@@ -77,8 +91,13 @@ struct Inspection {
         return types
     }
 
+    private var poolingNames: [String] {
+        guard let name = pooler?["input"]?.string else { return poolings.map(\.name) }
+        return [name == "first" ? Pooling.cls.name : name]
+    }
+
     private var steps: [String] {
-        poolings.map(\.name)
+        poolingNames
             + sentence.steps.map { step in
                 switch step {
                 case .dense(let dense): "dense \(dense.inputs) -> \(dense.outputs) (\(dense.activation.rawValue))"
@@ -103,8 +122,15 @@ struct Inspection {
             ("layers", "\(architecture.blocks.count)"), ("hidden size", architecture.hiddenSize.grouped),
             ("FFN widths", perLayer(numbers("channel", "width"))), ("heads", perLayer(numbers("mixer", "heads"))),
             ("head size", perLayer(numbers("mixer", "head_size"))),
-            ("vocabulary", (rows("tokens") ?? 0).grouped), ("longest sequence", maximumTokens?.grouped ?? "any"),
-            ("texts are cut to", textTokens.map { "\($0.grouped) tokens" } ?? "nothing"),
+        ]
+        if let image = sides("image"), let patch = sides("patches", "shape") {
+            lines.append(("images", "\(image), in patches of \(patch); other sizes by interpolated positions"))
+        } else {
+            lines.append(("vocabulary", (rows("tokens") ?? 0).grouped))
+            lines.append(("longest sequence", maximumTokens?.grouped ?? "any"))
+            lines.append(("texts are cut to", textTokens.map { "\($0.grouped) tokens" } ?? "nothing"))
+        }
+        lines += [
             ("vectors", "\(outputDimensions.grouped) dimensions, compared by \(sentence.similarity.rawValue)"),
             ("made by", steps.joined(separator: ", then ")),
         ]
@@ -145,7 +171,7 @@ struct Inspection {
         object["stored_parameters"] = .integer(parameters)
         object["stored_bytes"] = .integer(weightBytes)
         object["stored_types"] = .array(types.map { .string($0) })
-        object["pooling"] = .array(poolings.map { .string($0.name) })
+        object["pooling"] = .array(poolingNames.map { .string($0) })
         object["normalizes"] = .bool(normalizes)
         object["vector_steps"] = .array(steps.map { .string($0) })
         object["similarity"] = .string(sentence.similarity.rawValue)

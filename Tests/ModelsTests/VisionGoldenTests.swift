@@ -14,7 +14,7 @@ import Testing
             .filter { (try? Golden($0)) != nil }
     }
 
-    @Test func allFixturesAreFound() { #expect(Self.checkpoints.count >= 5) }
+    @Test func allFixturesAreFound() { #expect(Self.checkpoints.count >= 11) }
 
     @Test(arguments: checkpoints) func agrees(_ directory: String) throws {
         let golden = try Golden(directory)
@@ -84,18 +84,18 @@ import Testing
         #expect(tokens?.kind == .invalidArgument && tokens?.message.contains("images") == true)
         for (channels, height, width) in [(1, 32, 32), (4, 32, 32), (3, 7, 32), (3, 32, 7)] {
             let image = try PreparedImage(channels: channels, height: height, width: width)
-            let failure = refused { _ = try Batch([images[0], image], for: vision) }
-            #expect(failure?.kind == .invalidArgument && failure?.message.hasPrefix("image 1 ") == true)
+            let refusal = refused { _ = try Batch([images[0], image], for: vision) }
+            #expect(refusal?.kind == .invalidArgument && refusal?.message.hasPrefix("image 1 ") == true)
         }
         // A batch of sizes tells shapes and cannot be run.
         let sizes = try Batch(sizes: [(channels: 3, height: 45, width: 33)], for: vision)
         let shape = try ResultShape(sizes, .states(layer: 0, unmerged: false), reducer: nil, vision)
         #expect(shape.offsets == [0, 21] && shape.columns == 32)
         var room = [Float](repeating: 0, count: 21 * 32)
-        let failure = refused {
+        let refusal = refused {
             try vision.runner().run(
                 sizes, .states(layer: 0, unmerged: false), shape: shape, reducer: nil, into: &room, progress: nil)
         }
-        #expect(failure?.kind == .internal)
+        #expect(refusal?.kind == .internal)
     }
 }

@@ -52,7 +52,7 @@ public enum Fixtures {
     ]
 
     /// Those that take images.
-    public static let visionFamilies: [String] = ["vit", "deit"]
+    public static let visionFamilies: [String] = ["vit", "deit", "dinov2", "dinov2_with_registers", "vit_mae"]
 }
 
 /// Comparing vectors.

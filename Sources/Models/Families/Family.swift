@@ -26,7 +26,8 @@ extension Family {
 public enum Families {
     private static let all: [any Family.Type] = [
         BERT.self, RoBERTa.self, DistilBERT.self, MPNet.self, ELECTRA.self, ALBERT.self, ModernBERT.self,
-        NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self,
+        NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self, DINOv2.self,
+        ViTMAE.self,
     ]
 
     /// The `model_type`s that can be read.

@@ -96,3 +96,16 @@ enum DeiT: Family {
         return architecture
     }
 }
+
+/// The encoder of a masked autoencoder (He et al., arXiv 2111.06377), run on all patches: a ViT whose positions were fixed sines
+/// in training; the checkpoint holds them. The decoder is not read.
+enum ViTMAE: Family {
+    static let modelTypes = ["vit_mae"]
+
+    static func architecture(_ config: JSONFields, _ names: TensorNames) throws(Failure) -> Architecture {
+        let names = names.base("vit.", probe: "embeddings.cls_token")
+        var architecture = try ViT.encoder("vit_mae", config, names, prefix: [ImageShape.classToken])
+        try ViT.addPooler(to: &architecture, config, names)
+        return architecture
+    }
+}

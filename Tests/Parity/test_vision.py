@@ -1,0 +1,72 @@
+"""Fresh random models of every family of images: Nestling in one ragged batch against transformers, one by one."""
+
+import os
+
+import nestling
+import numpy as np
+import pytest
+import torch
+from drawing import ACTIVATIONS, assert_close
+from make_fixtures import labels, load
+from make_vision_fixtures import make_model, run_image
+
+SEEDS = range(int(os.environ.get("NESTLING_PARITY_SEEDS", "3")))
+CLASSES = ("ViTModel", "ViTForImageClassification", "DeiTModel", "DeiTForImageClassification",
+           "DeiTForImageClassificationWithTeacher", "Dinov2Model", "Dinov2ForImageClassification",
+           "Dinov2WithRegistersModel", "Dinov2WithRegistersForImageClassification", "ViTMAEModel")
+
+
+def draw_settings(class_name, random):
+    """A configuration of odd sizes."""
+    heads, patch = int(random.integers(1, 5)), int(random.integers(3, 9))
+    settings = dict(hidden_size=heads * int(random.integers(5, 20)), num_attention_heads=heads, patch_size=patch,
+                    num_hidden_layers=int(random.integers(1, 4)), image_size=patch * int(random.integers(2, 6)) + 1,
+                    num_channels=int(random.choice([1, 3])), layer_norm_eps=float(random.choice([1e-12, 1e-6, 1e-3])),
+                    qkv_bias=bool(random.integers(2)), hidden_act=str(random.choice(ACTIVATIONS)))
+    if "Classification" in class_name:
+        settings |= labels(int(random.integers(1, 9)))
+    if not class_name.startswith("Dinov2"):
+        return settings | dict(intermediate_size=int(random.integers(9, 200)))
+    settings |= dict(mlp_ratio=int(random.integers(1, 5)), use_swiglu_ffn=bool(random.integers(2)))
+    return settings | (dict(num_register_tokens=int(random.integers(1, 6))) if "Registers" in class_name else {})
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("class_name", CLASSES)
+def test_family(class_name, seed, tmp_path):
+    random = np.random.default_rng([seed, CLASSES.index(class_name)])
+    settings = draw_settings(class_name, random)
+    make_model(class_name, settings, seed).save_pretrained(tmp_path)
+    theirs, ours = load(class_name, tmp_path), nestling.load(tmp_path)
+    side, patch = settings["image_size"], settings["patch_size"]
+    sizes = [(side, side)] + [tuple(int(s) for s in random.integers(patch, 3 * side, 2)) for _ in range(4)]
+    images = [random.normal(size=(settings["num_channels"], *size)).astype(np.float32) for size in sizes]
+    wanted = [run_image(theirs, image) for image in images]
+    if "Classification" in class_name:
+        assert ours.default_head == "sequence_classification"
+        for size, (_, _, logits), scores in zip(sizes, wanted, ours.logits(pixels=images)):
+            assert_close(scores, logits, f"logits of {size}")
+        return
+    for layer in range(ours.layers + 1):
+        for size, (states, _, _), state in zip(sizes, wanted, ours.hidden_states(pixels=images, layer=layer)):
+            assert_close(state, states[layer], f"layer {layer} of {size}")
+    for size, (_, pooled, _), vector in zip(sizes, wanted, ours.encode(pixels=images)):
+        if pooled is not None:
+            assert_close(vector, pooled, f"vector of {size}")
+
+
+def test_saved_submodel_loads_in_transformers(tmp_path):
+    """Fewer layers and a narrower FFN are an ordinary ViT; a DINOv2 keeps its scales."""
+    random = np.random.default_rng(7)
+    image = random.normal(size=(3, 40, 24)).astype(np.float32)
+    sizes = dict(hidden_size=24, num_attention_heads=3, num_hidden_layers=3, image_size=32, patch_size=8)
+    for class_name, more, ffn in (("ViTModel", dict(intermediate_size=50), 20), ("Dinov2Model", dict(mlp_ratio=3), 48)):
+        whole, saved = tmp_path / class_name / "whole", tmp_path / class_name / "saved"
+        make_model(class_name, sizes | more, 7).save_pretrained(whole)
+        small = nestling.load(whole).submodel(layers=[0, 2], ffn=ffn)
+        small.save(saved)
+        assert not (saved / "nestling.json").exists()
+        theirs = load(class_name, saved)
+        states, _, _ = run_image(theirs, image)
+        assert len(states) == 3 and torch.is_tensor(next(theirs.parameters()))
+        assert_close(small.hidden_states(pixels=image), states[-1], class_name)
