@@ -155,8 +155,8 @@ extension ImagePreparation {
         if try fields.bool("do_normalize", default: true) {
             let mean = try colours(fields, "image_mean", default: defaults.mean)
             let deviation = try colours(fields, "image_std", default: defaults.deviation)
-            let smallest = Double(Float.leastNormalMagnitude)
-            guard deviation.allSatisfy({ abs($0) >= smallest && abs($0) <= 1e6 }), mean.allSatisfy({ abs($0) <= 1e6 })
+            // Within these bounds no pixel becomes infinite.
+            guard deviation.allSatisfy({ abs($0) >= 1e-6 && abs($0) <= 1e6 }), mean.allSatisfy({ abs($0) <= 1e6 })
             else {
                 throw fields.failure("image_mean and image_std", "cannot be divided by, or are not numbers of pixels")
             }
