@@ -470,10 +470,22 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_logits(
     nestling_session *session, const int32_t *token_ids, const size_t *offsets, size_t sequence_count,
     const nestling_run_options *options, float *logits, size_t *inout_count, size_t *out_offsets);
 
-/* How the pixels of an image are stored. */
+/* How the pixels of an image are stored. Decoding files is the caller's; what comes out of a decoder goes in here.
+ *
+ * U8 and F32 pixels are prepared as the checkpoint's preprocessor_config.json (or the "image_processor" of its
+ * processor_config.json) says: resized, cropped at the centre, rescaled, normalized, padded. Known are ViTImageProcessor,
+ * DeiTImageProcessor, BitImageProcessor, CLIPImageProcessor and SiglipImageProcessor, under their older names, too. The result
+ * is that of transformers 5 with its Pillow backend: U8 pixels are resampled with Pillow's arithmetic, in 8 bits.
+ *
+ * Channels   1: gray, taken as three equal colours. 3: red, green, blue. 4: with alpha, and the picture is laid on white.
+ * F32        0 to 1 for what U8 has as 0 to 255; resampled without rounding to 8 bits, which the result may differ by. Up to
+ *            half of a level (0.5 / 255) outside, pixels are clipped; farther outside, infinite or not a number:
+ *            INVALID_ARGUMENT, if the result depends on the pixel.
+ * PREPARED   finite numbers, or INVALID_ARGUMENT. No preprocessor_config.json is needed.
+ * Limits     65535 pixels on a side, 2^28 in all; 2^26 after preparation. */
 enum {
-    NESTLING_PIXELS_U8 = 0,      /* 0 to 255; red, green, blue                                                       */
-    NESTLING_PIXELS_F32 = 1,     /* float, 0 to 1; red, green, blue                                                  */
+    NESTLING_PIXELS_U8 = 0,      /* 0 to 255                                                                         */
+    NESTLING_PIXELS_F32 = 1,     /* float, 0 to 1                                                                    */
     NESTLING_PIXELS_PREPARED = 2 /* float, as the network takes them: resized, cropped and normalized already        */
 };
 
@@ -495,6 +507,24 @@ typedef struct nestling_image {
 } nestling_image;
 #define NESTLING_IMAGE_INIT { sizeof(nestling_image), 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
 
+/* Prepares images on threads, and gives their pixels as the network takes them: to look at, to keep, or to pass on as
+ * NESTLING_PIXELS_PREPARED. Those that are prepared already are copied.
+ *
+ * images         image_count images, read during the call only.
+ * pixels         receives [channels, height, width] of each image, back to back; NULL to ask for the sizes, which does not
+ *                look at pixels.
+ * inout_count    capacity in floats, then floats of all images.
+ * out_sizes      NULL, or receives height and width of each prepared image: 2 * image_count numbers. Most settings give
+ *                all images one size; a resized shortest edge without a crop does not.
+ * returns        NESTLING_OK, INVALID_ARGUMENT (names the image: sizes, channels and strides that cannot be meant, pixels
+ *                that are none; or the model takes token ids), UNSUPPORTED (the checkpoint does not say how pixels are
+ *                prepared, or in a way that this library does not know), CORRUPT (its settings), OUT_OF_MEMORY,
+ *                BUFFER_TOO_SMALL.
+ * threads        any.                                                                                      since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_prepare_images(
+    const nestling_model *model, const nestling_image *images, size_t image_count, float *pixels, size_t *inout_count,
+    uint32_t *out_sizes);
+
 /* Vectors of images: what the model's pooler makes of each (in transformers, pooler_output), or the hidden state of its class
  * token where it has no pooler. Per call: pooling, normalize, output_dimensions. A pooling takes the place of the class token;
  * what follows it in the pooler stays.
@@ -504,8 +534,8 @@ typedef struct nestling_image {
  *                than a patch, is not read.
  * options        NULL for defaults. token_type_ids, prompt and prompt_name must be NULL.
  * returns        NESTLING_OK, INVALID_ARGUMENT (names the image: sizes, channels and strides that cannot be meant, less than
- *                one patch, numbers that are not finite; or the model takes token ids), UNSUPPORTED (also for pixels that are
- *                not PREPARED), OUT_OF_MEMORY, BUFFER_TOO_SMALL, CANCELLED.
+ *                one patch, pixels that are none; or the model takes token ids), UNSUPPORTED and CORRUPT (as for
+ *                nestling_model_prepare_images), OUT_OF_MEMORY, BUFFER_TOO_SMALL, CANCELLED.
  * Otherwise as nestling_session_encode.                                                                    since 0.2 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_encode_images(
     nestling_session *session, const nestling_image *images, size_t image_count, const nestling_run_options *options,

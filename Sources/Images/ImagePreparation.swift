@@ -1,5 +1,4 @@
 public import Basics
-import Tensors
 
 /// From pixels to what a network takes, as a checkpoint's preprocessor_config.json says: resize, crop the centre, rescale,
 /// normalize, pad.
@@ -59,23 +58,20 @@ public struct ImagePreparation: Sendable {
     /// Prepares several images, each on one thread where there are several; the numbers do not depend on how many.
     /// - Throws: as ``prepare(_:name:threads:)``, about the first image that has a fault, as "image" and its index.
     public func prepare(_ views: [ImageView], threads: Int? = nil) throws(Failure) -> [PreparedImage] {
-        if views.count == 1 { return [try prepare(views[0], name: "image 0", threads: threads)] }
-        var results = [Result<PreparedImage, Failure>](
-            repeating: .failure(Failure(.internal, "an image was not prepared")), count: views.count)
-        results.withUnsafeMutableBufferPointer { results in
-            // Tasks write to places of their own.
-            nonisolated(unsafe) let results = results
-            parallel(views.count, threads: threads) { index in
-                do throws(Failure) {
-                    results[index] = .success(try prepare(views[index], name: "image \(index)", threads: 1))
-                } catch {
-                    results[index] = .failure(error)
-                }
-            }
+        try PreparedImage.all(views.count, threads: threads) { index, threads throws(Failure) in
+            try prepare(views[index], name: "image \(index)", threads: threads)
         }
-        var images: [PreparedImage] = []
-        for result in results { images.append(try result.get()) }
-        return images
+    }
+
+    /// The picture that a prepared image shows, `[height, width, 3]`: normalization undone, to whole levels.
+    public func levels(of image: PreparedImage) -> [UInt8] {
+        let pixels = image.height * image.width
+        let values = image.values
+        return (0..<pixels * Self.channels).map { index in
+            let plane = index % Self.channels
+            let level = scale.level(values[plane * pixels + index / Self.channels], plane: plane)
+            return UInt8(max(0, min(255, level.rounded())))
+        }
     }
 
     private func geometry(of size: ImageSize, name: String) throws(Failure) -> ImageGeometry {

@@ -14,6 +14,16 @@ struct PixelScale: Sendable {
         return value
     }
 
+    /// Of what level `value` is the number; 0 if of none.
+    func level(_ value: Float, plane: Int) -> Double {
+        var level = Double(value)
+        if let normalization {
+            level = level * Double(normalization.deviation[plane]) + Double(normalization.mean[plane])
+        }
+        if let factor { level /= factor }
+        return level.isFinite ? level : 0
+    }
+
     /// The numbers of all 256 levels of each colour, `[3, 256]`.
     var table: [Float] {
         (0..<3).flatMap { plane in (0..<256).map { value(Double($0), plane: plane) } }

@@ -60,3 +60,30 @@ public struct PreparedImage: Sendable {
         }
     }
 }
+
+extension PreparedImage {
+    /// `count` images that `make` makes, on up to `threads` threads (`nil`: as set for the process): a single one may use
+    /// all of them, each of several gets one.
+    /// - Throws: what `make` throws for the first image for which it does.
+    public static func all(
+        _ count: Int, threads: Int?, _ make: (_ index: Int, _ threads: Int?) throws(Failure) -> PreparedImage
+    ) throws(Failure) -> [PreparedImage] {
+        if count == 1 { return [try make(0, threads)] }
+        var results = [Result<PreparedImage, Failure>](
+            repeating: .failure(Failure(.internal, "an image was not prepared")), count: count)
+        results.withUnsafeMutableBufferPointer { results in
+            // Tasks write to places of their own.
+            nonisolated(unsafe) let results = results
+            parallel(count, threads: threads) { index in
+                do throws(Failure) {
+                    results[index] = .success(try make(index, 1))
+                } catch {
+                    results[index] = .failure(error)
+                }
+            }
+        }
+        var images: [PreparedImage] = []
+        for result in results { images.append(try result.get()) }
+        return images
+    }
+}

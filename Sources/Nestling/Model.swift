@@ -18,6 +18,8 @@ public final class Model: Sendable {
     public let tokenizer: Tokenizer?
     /// What the checkpoint says about texts: prompts, the longest text, letter case.
     public let sentence: SentenceTransformersSettings
+    /// What the checkpoint says about images.
+    let imageSettings: ImageSettings
 
     /// Opens a checkpoint directory as transformers or sentence-transformers writes it.
     ///
@@ -47,12 +49,14 @@ public final class Model: Sendable {
         tokenizer = try Tokenizer(in: source, folder: description.sentence.transformerFolder)
         network = try Network(loading: description, as: dtype, progress: progress)
         sentence = description.sentence
+        imageSettings = ImageSettings(source, modelType: description.config["model_type"]?.string)
     }
 
     private init(_ network: Network, like model: Model) {
         self.network = network
         tokenizer = model.tokenizer
         sentence = model.sentence
+        imageSettings = model.imageSettings
     }
 
     /// The submodel that keeps what `spec` says. Copies no weights and takes microseconds; this model may be a submodel.

@@ -5,6 +5,8 @@
 resize.safetensors    uint8 [height, width, 3], by "FILTER WIDTHxHEIGHT WIDTHxHEIGHT": Image.resize from the first size
 processors.json       settings and pictures, in a list
 processors.safetensors  float32 [3, height, width], by the index in that list: the processor with the Pillow backend
+
+and vit/image-classification/preprocessor_config.json, for the examples.
 """
 
 import json
@@ -12,21 +14,11 @@ import pathlib
 
 import numpy
 import transformers
+from noise import noise
 from PIL import Image
 from safetensors.numpy import save_file
 
 HERE = pathlib.Path(__file__).parent / "images"
-
-
-def noise(width, height, channels):
-    """The picture that the tests make, too: the upper bytes of a linear congruential generator."""
-    state = width * 1_000_003 + height * 1_009 + channels
-    values = bytearray()
-    for _ in range(width * height * channels):
-        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-        # Runs of black and white make filters overshoot.
-        values.append({0: 0, 1: 255}.get(state >> 62, state >> 54 & 255))
-    return numpy.frombuffer(bytes(values), numpy.uint8).reshape(height, width, channels)
 
 
 def resized():
@@ -89,6 +81,9 @@ if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
     save_file(dict(resized()), HERE / "resize.safetensors")
     cases, tensors = prepared()
+    # The model of the examples. Its folder is made by make_vision_fixtures.py.
+    example = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
+    (HERE.parent / "vit/image-classification/preprocessor_config.json").write_text(json.dumps(example, indent=2) + "\n")
     lines = ",\n".join(json.dumps(case) for case in cases)
     (HERE / "processors.json").write_text(f"[\n{lines}\n]\n")
     save_file(tensors, HERE / "processors.safetensors")

@@ -37,6 +37,13 @@ import Testing
         crop: ImageSize(height: 12, width: 12), pad: nil,
         scale: PixelScale(factor: 1 / 255, normalization: ([0.5, 0.4, 0.3], [0.2, 0.3, 0.4])))
 
+    /// What was prepared can be looked at: the levels before normalization.
+    @Test func levelsComeBack() throws {
+        let picture = Picture(width: 12, height: 12, channels: 3)
+        let image = try Self.clip.prepare(try picture.bytes())
+        #expect(Self.clip.levels(of: image) == picture.levels)
+    }
+
     @Test func threadsChangeNothing() throws {
         let pictures = (1...9).map { Picture(width: 40 + $0 * 7, height: 90 - $0 * 5, channels: [1, 3, 4][$0 % 3]) }
         let one = try Self.clip.prepare(try pictures.map { try $0.bytes() }, threads: 1).map { $0.values }

@@ -12,10 +12,12 @@ import Testing
         #expect(version.status == 0 && version.text.hasPrefix("nestling 0.") && version.lines.count == 1)
         let help = try Command.run("--help")
         #expect(help.status == 0 && help.errors.isEmpty)
-        for word in ["inspect", "embed", "submodel", "tokenize", "bench", "check", "EXIT STATUS", "NO_COLOR", "74"] {
+        for word in [
+            "inspect", "embed", "submodel", "tokenize", "tokens", "bench", "check", "EXIT STATUS", "NO_COLOR", "74",
+        ] {
             #expect(help.text.contains(word))
         }
-        for command in ["inspect", "embed", "submodel", "tokenize", "bench", "check"] {
+        for command in ["inspect", "embed", "submodel", "tokenize", "tokens", "bench", "check"] {
             let help = try Command.run(command, "--help")
             #expect(help.status == 0 && help.text.contains("EXAMPLES"))
         }

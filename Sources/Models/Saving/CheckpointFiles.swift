@@ -8,6 +8,7 @@ public struct CheckpointFiles {
     private static let companions = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
         "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model",
+        "preprocessor_config.json", "processor_config.json",
     ]
     private static let sentenceFiles = ["modules.json", "config_sentence_transformers.json"]
     private static let settingsFiles = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"]

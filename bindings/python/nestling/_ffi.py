@@ -338,6 +338,11 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         (_Session, _Int32s, _Sizes, c_size_t, POINTER(RunOptions), _Floats, _Sizes, _Sizes),
     ),
     (
+        "nestling_model_prepare_images",
+        Status,
+        (_Model, POINTER(Image), c_size_t, _Floats, _Sizes, POINTER(c_uint32)),
+    ),
+    (
         "nestling_session_encode_images",
         Status,
         (_Session, POINTER(Image), c_size_t, POINTER(RunOptions), _Floats, _Sizes),

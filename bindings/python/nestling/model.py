@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _ffi
-from ._arrays import Inputs, as_count, encode_path, memory_files, split
+from ._arrays import Inputs, as_count, encode_path, memory_files, pointer, split
 from ._handles import Handle, own_model, read_json
+from ._images import Images
 from ._library import library
 from ._loaded import LoadedModel, ModelInfo
 from ._progress import ProgressFunction, Reporter
@@ -264,11 +265,48 @@ class Model:
 
     # Running it
 
+    def prepare(self, images: Any) -> Any:
+        """Returns the pixels of images as the network takes them, by the checkpoint's preprocessor_config.json.
+
+        The numbers are those of transformers' image processors with the Pillow backend. `encode`, `hidden_states` and
+        `logits` do this themselves for `images`; what is returned here may be passed to them as `pixels`.
+
+        Parameters
+        ----------
+        images
+            A list of images, an array [n, height, width, channels], or one image: an array [height, width, channels] or
+            [height, width] in any order in memory, or a Pillow image. Pixels are uint8, or float from 0 to 1; channels are
+            1 (gray), 3, or 4 with alpha, which is laid on white.
+
+        Returns
+        -------
+        list of float32 [3, height, width], or float32 [3, height, width] for a single image
+
+        Raises
+        ------
+        InvalidArgumentError
+            Names the image whose shape cannot be meant, or that has a pixel that is not a number from 0 to 1.
+        UnsupportedError
+            If the checkpoint does not say how images are prepared, or names a processor that is not known.
+        """
+        batch = Images(images)
+        arguments = (self._loaded.handle, *batch.arguments)
+        count = ctypes.c_size_t(0)
+        sizes = np.empty((batch.count, 2), np.uint32)
+        library.nestling_model_prepare_images(*arguments, None, ctypes.byref(count), pointer(sizes, ctypes.c_uint32))
+        values = np.empty(count.value, np.float32)
+        library.nestling_model_prepare_images(*arguments, pointer(values, ctypes.c_float), ctypes.byref(count), None)
+        shapes = [(3, int(height), int(width)) for height, width in sizes]
+        ends = np.cumsum([0] + [math.prod(shape) for shape in shapes])
+        prepared = [values[begin:end].reshape(shape) for begin, end, shape in zip(ends, ends[1:], shapes)]
+        return prepared[0] if batch.single else prepared
+
     def encode(
         self,
         inputs: Any = None,
         *,
         pixels: Any = None,
+        images: Any = None,
         prompt_name: Optional[str] = None,
         prompt: Optional[str] = None,
         batch_size: Optional[int] = None,
@@ -291,6 +329,8 @@ class Model:
             [channels, height, width] of any sizes, resized and normalized as the model's processor does it. One array
             [channels, height, width] is a single image. The vector of an image is what the model's pooler makes
             (``pooler_output`` in transformers), or its class token where there is no pooler.
+        images
+            Instead of `inputs`, for models of images: what `prepare` takes, which happens to it first.
         prompt_name
             One of the checkpoint's prompts, put before each text.
         prompt
@@ -336,6 +376,7 @@ class Model:
             return session.encode(
                 inputs,
                 pixels=pixels,
+                images=images,
                 prompt_name=prompt_name,
                 prompt=prompt,
                 batch_size=batch_size,
@@ -444,7 +485,8 @@ class Model:
         self,
         inputs: None = ...,
         *,
-        pixels: Any,
+        pixels: Any = ...,
+        images: Any = ...,
         layer: Optional[int] = ...,
         reduction: Optional[Reduction] = ...,
         unmerge: bool = ...,
@@ -457,6 +499,7 @@ class Model:
         inputs: Any = None,
         *,
         pixels: Any = None,
+        images: Any = None,
         layer: Optional[int] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -470,7 +513,7 @@ class Model:
         ----------
         inputs
             Token ids (special tokens included) or texts.
-        pixels
+        pixels, images
             Instead of `inputs`, as in `encode`. The rows of an image are those of its class token, distillation token and
             registers, as far as the model has them (``describe()["image"]["prefix_tokens"]``), then one for each patch.
         layer
@@ -494,6 +537,7 @@ class Model:
             return session.hidden_states(
                 inputs,
                 pixels=pixels,
+                images=images,
                 layer=layer,
                 reduction=reduction,
                 unmerge=unmerge,
@@ -546,7 +590,8 @@ class Model:
         self,
         inputs: None = ...,
         *,
-        pixels: Any,
+        pixels: Any = ...,
+        images: Any = ...,
         head: Optional[Head] = ...,
         reduction: Optional[Reduction] = ...,
         unmerge: bool = ...,
@@ -559,6 +604,7 @@ class Model:
         inputs: Any = None,
         *,
         pixels: Any = None,
+        images: Any = None,
         head: Optional[Head] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -572,7 +618,7 @@ class Model:
         ----------
         inputs
             Token ids (special tokens included) or texts.
-        pixels
+        pixels, images
             Instead of `inputs`, as in `encode`. Image classifiers have the head "sequence_classification".
         head
             "masked_lm", "sequence_classification", "token_classification", "question_answering" or "replaced_token";
@@ -596,6 +642,7 @@ class Model:
             return session.logits(
                 inputs,
                 pixels=pixels,
+                images=images,
                 head=head,
                 reduction=reduction,
                 unmerge=unmerge,

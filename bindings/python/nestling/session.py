@@ -14,7 +14,7 @@ import numpy.typing as npt
 from . import _ffi
 from ._arrays import Inputs, Texts, Tokens, as_count, encode_string, pointer, split, type_ids_like
 from ._handles import own_session
-from ._images import Pixels
+from ._images import Images, Pixels
 from ._library import library
 from ._loaded import LoadedModel
 from ._progress import ProgressFunction, Reporter
@@ -91,6 +91,7 @@ class Session:
         inputs: Any = None,
         *,
         pixels: Any = None,
+        images: Any = None,
         prompt_name: Optional[str] = None,
         prompt: Optional[str] = None,
         batch_size: Optional[int] = None,
@@ -103,8 +104,8 @@ class Session:
         progress: Optional[ProgressFunction] = None,
     ) -> Floats:
         """Returns vectors of sequences or images; see `nestling.Model.encode`."""
-        images = _images(inputs, pixels, token_type_ids, prompt, prompt_name)
-        batch = Inputs.of([] if images else inputs)
+        pictures = _images(inputs, pixels, images, token_type_ids, prompt, prompt_name)
+        batch = Inputs.of([] if pictures else inputs)
         dimensions = self._loaded.info.output_dimensions
         options = _ffi.RunOptions(
             pooling=_choice(pooling, _ffi.POOLINGS, "pooling"),
@@ -116,8 +117,8 @@ class Session:
             dimensions = min(as_count(truncate_dim, "truncate_dim"), dimensions)
             options.output_dimensions = dimensions
         self._set_reduction(options, reduction)
-        if images:
-            return self._encode_images(images, dimensions, options, show_progress_bar, progress)
+        if pictures:
+            return self._encode_images(pictures, dimensions, options, show_progress_bar, progress)
         if batch.tokens is None:
             if token_type_ids is not None:
                 raise InvalidArgumentError("token_type_ids go with token ids, not with texts")
@@ -166,6 +167,7 @@ class Session:
         inputs: Any = None,
         *,
         pixels: Any = None,
+        images: Any = None,
         layer: Optional[int] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -174,12 +176,12 @@ class Session:
         progress: Optional[ProgressFunction] = None,
     ) -> Union[Floats, list[Floats]]:
         """Returns hidden states; see `nestling.Model.hidden_states`."""
-        images = _images(inputs, pixels, token_type_ids)
+        pictures = _images(inputs, pixels, images, token_type_ids)
         options = _ffi.RunOptions(layer=self._layer(layer), unmerge=1 if unmerge else 0)
-        if images:
+        if pictures:
             return self._run_images(
                 library.nestling_session_image_hidden_states,
-                images,
+                pictures,
                 options,
                 reduction,
                 ("hidden states", show_progress_bar, progress),
@@ -205,6 +207,7 @@ class Session:
         inputs: Any = None,
         *,
         pixels: Any = None,
+        images: Any = None,
         head: Optional[Head] = None,
         reduction: Optional[Reduction] = None,
         unmerge: bool = False,
@@ -213,19 +216,19 @@ class Session:
         progress: Optional[ProgressFunction] = None,
     ) -> Union[Floats, list[Floats]]:
         """Returns scores of a head; see `nestling.Model.logits`."""
-        images = _images(inputs, pixels, token_type_ids)
+        pictures = _images(inputs, pixels, images, token_type_ids)
         options = _ffi.RunOptions(
             head=_choice("default" if head is None else head, _ffi.HEADS, "head"), unmerge=1 if unmerge else 0
         )
-        if images:
+        if pictures:
             scores = self._run_images(
                 library.nestling_session_image_logits,
-                images,
+                pictures,
                 options,
                 reduction,
                 ("logits", show_progress_bar, progress),
             )
-            return scores[0] if images.single else [row[0] for row in scores]
+            return scores[0] if pictures.single else [row[0] for row in scores]
         batch = Inputs.of(inputs)
         if batch.count == 0:
             return []
@@ -461,17 +464,18 @@ def session_options(
     )
 
 
-def _images(inputs: Any, pixels: Any, *for_tokens: Any) -> Optional[Pixels]:
+def _images(inputs: Any, pixels: Any, images: Any, *for_tokens: Any) -> Optional[Pixels]:
     """Returns the images, or None if `inputs` are given instead."""
-    if pixels is None:
-        if inputs is None:
-            raise TypeError("texts, token ids or pixels are missing")
-        return None
+    given = sum(value is not None for value in (inputs, pixels, images))
+    if given == 0:
+        raise TypeError("texts, token ids, pixels or images are missing")
+    if given > 1:
+        raise TypeError("texts or token ids, pixels, and images exclude each other")
     if inputs is not None:
-        raise TypeError("texts or token ids, and pixels, exclude each other")
+        return None
     if any(value is not None for value in for_tokens):
-        raise InvalidArgumentError("prompts and token_type_ids do not go with pixels")
-    return Pixels(pixels)
+        raise InvalidArgumentError("prompts and token_type_ids do not go with images")
+    return Pixels(pixels) if images is None else Images(images)
 
 
 def _token_arguments(tokens: Tokens) -> tuple[Any, Any, int]:

@@ -28,8 +28,11 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_it_runs_and_says_something(example: pathlib.Path, dense_path: pathlib.Path) -> None:
-    result = _run(example, str(dense_path))
+def test_it_runs_and_says_something(
+    example: pathlib.Path, dense_path: pathlib.Path, fixtures: pathlib.Path
+) -> None:
+    takes_images = "images" in example.name
+    result = _run(example, str(fixtures / "vit" / "image-classification" if takes_images else dense_path))
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) >= 5
     assert result.stderr == ""

@@ -24,6 +24,7 @@ _TYPES = {
     "char *const *": POINTER(ctypes.c_char_p),
     "void *": ctypes.c_void_p,
     "int32_t *": POINTER(ctypes.c_int32),
+    "uint32_t *": POINTER(ctypes.c_uint32),
     "uint8_t *": POINTER(ctypes.c_uint8),
     "uint64_t *": POINTER(ctypes.c_uint64),
     "float *": POINTER(ctypes.c_float),
