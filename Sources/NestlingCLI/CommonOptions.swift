@@ -98,13 +98,23 @@ struct MergeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Merge until about this share of the tokens remains, 0 < q <= 1.", valueName: "q"))
     var mergeRatio: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Merge or prune tokens as this JSON object says, for example {\"method\": \"pitome\", \"r\": 8}; nestling.h has "
+                + "all methods.",
+            valueName: "json"))
+    var reduce: String?
+
     func validate() throws {
-        if merge != nil, mergeRatio != nil { throw ValidationError("--merge and --merge-ratio exclude each other") }
+        if [merge != nil, mergeRatio != nil, reduce != nil].count(where: { $0 }) > 1 {
+            throw ValidationError("--merge, --merge-ratio and --reduce exclude each other")
+        }
     }
 
     /// The reducer that the options ask for.
     func reducer() throws(Failure) -> (any Reducer)? {
         if let merge { return try MergeOptions.reducer(merge) }
+        if let reduce { return try Reducers.reducer(json: reduce) }
         guard let mergeRatio else { return nil }
         let reduction: JSON = ["method": "tome", "ratio": .number(mergeRatio)]
         return try Reducers.reducer(json: reduction.serialized())

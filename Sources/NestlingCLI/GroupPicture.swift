@@ -50,36 +50,50 @@ struct GroupPicture {
         return PNGWriter.file(width: fullWidth, height: fullHeight, pixels: picture)
     }
 
-    /// The group of the patch at a pixel of the image; `nil` beside the last whole patch.
-    private func group(x: Int, y: Int, _ groups: TokenGroups) -> Int? {
+    /// What is at a pixel of the image.
+    private enum Place: Equatable {
+        /// A patch that is part of this group.
+        case group(Int)
+        /// A patch that was pruned.
+        case pruned
+        /// Less than a patch, at the right and lower edges.
+        case margin
+    }
+
+    private func place(x: Int, y: Int, _ groups: TokenGroups) -> Place {
         let (column, row) = (x / format.patchWidth, y / format.patchHeight)
         let columns = width / format.patchWidth
-        guard column < columns, row < height / format.patchHeight else { return nil }
+        guard column < columns, row < height / format.patchHeight else { return .margin }
         let token = format.prefixTokens + row * columns + column
-        return token < groups.group.count ? groups.group[token] : nil
+        guard token < groups.group.count else { return .margin }
+        return groups.group[token].map { .group($0) } ?? .pruned
     }
 
     /// Whether another group begins to the right of a pixel of a panel, or below.
     private func isEdge(x: Int, y: Int, _ groups: TokenGroups) -> Bool {
-        let own = group(x: x / scale, y: y / scale, groups)
-        if x + 1 < width * scale, group(x: (x + 1) / scale, y: y / scale, groups) != own { return true }
-        return y + 1 < height * scale && group(x: x / scale, y: (y + 1) / scale, groups) != own
+        let own = place(x: x / scale, y: y / scale, groups)
+        if x + 1 < width * scale, place(x: (x + 1) / scale, y: y / scale, groups) != own { return true }
+        return y + 1 < height * scale && place(x: x / scale, y: (y + 1) / scale, groups) != own
     }
 
-    /// The image with each group in its mean colour.
+    /// The image with each group in its mean colour, and black where patches were pruned.
     private func merged(_ groups: TokenGroups) -> [UInt8] {
-        var sums = [Int](repeating: 0, count: groups.count * 3)
-        var pixels = [Int](repeating: 0, count: groups.count)
+        var sums = [Int](repeating: 0, count: groups.sizes.count * 3)
+        var pixels = [Int](repeating: 0, count: groups.sizes.count)
         for pixel in 0..<height * width {
-            guard let group = group(x: pixel % width, y: pixel / width, groups) else { continue }
+            guard case .group(let group) = place(x: pixel % width, y: pixel / width, groups) else { continue }
             pixels[group] += 1
             for channel in 0..<3 { sums[group * 3 + channel] += Int(levels[pixel * 3 + channel]) }
         }
         var merged = levels
         for pixel in 0..<height * width {
-            guard let group = group(x: pixel % width, y: pixel / width, groups) else { continue }
             for channel in 0..<3 {
-                merged[pixel * 3 + channel] = UInt8(clamping: sums[group * 3 + channel] / max(1, pixels[group]))
+                switch place(x: pixel % width, y: pixel / width, groups) {
+                case .group(let group):
+                    merged[pixel * 3 + channel] = UInt8(clamping: sums[group * 3 + channel] / max(1, pixels[group]))
+                case .pruned: merged[pixel * 3 + channel] = 0
+                case .margin: break
+                }
             }
         }
         return merged

@@ -8,9 +8,9 @@ struct TokensCommand: ParsableCommand {
         abstract: "Show which tokens of a text or an image are merged, layer by layer.",
         discussion: """
             Runs the model once and prints how many tokens each layer leaves. Of a text, the tokens follow: those that have \
-            become one share a number. Of an image (PPM or PGM; magick photo.jpg photo.ppm makes one), --png writes a \
+            become one share a number, and those that were pruned are ~struck out~. Of an image (PPM or PGM; magick photo.jpg photo.ppm makes one), --png writes a \
             picture: the image as the model sees it, and for each layer the patches that have become one, outlined, in the \
-            mean of their colours.
+            mean of their colours, and black where they were pruned.
 
             EXAMPLES
               nestling tokens all-MiniLM-L6-v2 "The cat sat on the mat." --merge 2

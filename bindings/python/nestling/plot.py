@@ -55,7 +55,7 @@ def tokens(
     figure = Figure(figsize=(2.2 * (len(layers) + 1), 2.6), layout="constrained")
     axes = figure.subplots(1, len(layers) + 1, squeeze=False)[0]
     whole = len(maps[0]) if maps else 0
-    titles = [f"{whole} tokens" if whole else "", *(f"layer {n}: {len(np.unique(m))}" for n, m in zip(layers, maps))]
+    titles = [f"{whole} tokens" if whole else "", *(f"layer {n}: {len(np.unique(m[m >= 0]))}" for n, m in zip(layers, maps))]
     panels = [picture, *(_merged(picture, rows[shape["prefix_tokens"] :], patch) for rows in maps)]
     for axis, title, panel in zip(axes, titles, panels):
         axis.imshow(panel)
@@ -75,13 +75,17 @@ def _shown(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def _merged(
     picture: npt.NDArray[np.float32], rows: npt.NDArray[np.int32], patch: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """Returns the picture with the patches of each row in their mean colour, and white where another row begins."""
+    """Returns the picture with the patches of each row in their mean colour, black where they were pruned (row -1), and white
+    where another row begins.
+    """
     height, width = picture.shape[0] // patch[0], picture.shape[1] // patch[1]
     groups = np.unique(rows.reshape(height, width), return_inverse=True)[1].reshape(height, width)
     groups = groups.repeat(patch[0], axis=0).repeat(patch[1], axis=1)
     inside = picture[: groups.shape[0], : groups.shape[1]]
     sizes = np.bincount(groups.ravel())
     means = np.stack([np.bincount(groups.ravel(), inside[..., c].ravel()) / sizes for c in range(3)], 1)
+    if rows.min() < 0:  # the first of the numbers in order
+        means[0] = 0
     merged = picture.copy()
     merged[: groups.shape[0], : groups.shape[1]] = means[groups]
     edges = np.zeros(groups.shape, bool)
