@@ -142,3 +142,16 @@ def test_saved_settings(name, checkpoint, tmp_path):
     image = np.random.default_rng(3).integers(0, 256, (301, 257, 3), np.uint8)
     expected = processor(image, input_data_format="channels_last")["pixel_values"][0]
     assert (nestling.load(checkpoint).prepare(image) == expected).all()
+
+
+def test_the_whole_way(checkpoint):
+    """From a photograph's pixels to hidden states."""
+    transformers.ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(checkpoint)
+    theirs = transformers.ViTModel.from_pretrained(checkpoint, add_pooling_layer=False).eval()
+    processor = transformers.AutoImageProcessor.from_pretrained(checkpoint, backend="pil")
+    images = [Image.fromarray(np.random.default_rng(n).integers(0, 256, (40 + n, 70, 3), np.uint8)) for n in range(3)]
+    with torch.no_grad():
+        expected = theirs(**processor(images, return_tensors="pt")).last_hidden_state.numpy()
+    for ours, reference_states in zip(nestling.load(checkpoint).hidden_states(images=images), expected):
+        error = np.linalg.norm(ours - reference_states) / np.linalg.norm(reference_states)
+        assert error < 1e-5
