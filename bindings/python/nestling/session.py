@@ -474,7 +474,7 @@ def _images(inputs: Any, pixels: Any, images: Any, *for_tokens: Any) -> Optional
     if inputs is not None:
         return None
     if any(value is not None for value in for_tokens):
-        raise InvalidArgumentError("prompts and token_type_ids do not go with images")
+        raise InvalidArgumentError("prompts and token_type_ids do not go with pixels or images")
     return Pixels(pixels) if images is None else Images(images)
 
 
