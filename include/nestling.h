@@ -179,6 +179,13 @@ enum {
     NESTLING_HEAD_REPLACED_TOKEN = 5           /* per token, one score: the token was replaced (ELECTRA)             */
 };
 
+/* Which network of a checkpoint that has one for texts and one for images (CLIP, SigLIP). */
+enum {
+    NESTLING_TOWER_DEFAULT = 0, /* the only one; where there are two, opening is refused: one must be chosen         */
+    NESTLING_TOWER_TEXT = 1,    /* token ids to vectors: text_embeds of transformers                                 */
+    NESTLING_TOWER_VISION = 2   /* images to vectors: image_embeds of transformers                                   */
+};
+
 typedef struct nestling_open_options {
     uint32_t struct_size;       /* sizeof(nestling_open_options)                                                     */
     uint32_t dtype;             /* NESTLING_DTYPE_...                                                                */
@@ -186,8 +193,10 @@ typedef struct nestling_open_options {
     uint32_t reserved;          /* 0                                                                                 */
     nestling_progress progress; /* NULL: none                                                                        */
     void *user_data;            /* passed to progress                                                                */
+    uint32_t tower;             /* NESTLING_TOWER_...                                                     since 0.2  */
+    uint32_t zero;              /* 0                                                                                 */
 } nestling_open_options;
-#define NESTLING_OPEN_OPTIONS_INIT { sizeof(nestling_open_options), 0, 0, 0, NULL, NULL }
+#define NESTLING_OPEN_OPTIONS_INIT { sizeof(nestling_open_options), 0, 0, 0, NULL, NULL, 0, 0 }
 
 /* Opens a checkpoint directory as Hugging Face transformers or sentence-transformers writes it: config.json;
  * model.safetensors or the shards of model.safetensors.index.json (F32, F16, BF16); if present tokenizer.json or
@@ -254,6 +263,8 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_get_info(
  * "ffn_widths" and "heads" (one number for each layer in use), "pooling", "prompts", "output_heads", "labels" and others.
  * "image" is null, or tells of a model that takes images {"channels", "height", "width", "patch_height", "patch_width",
  * "prefix_tokens"}: the size of images in training and of a patch, and how many rows come before those of the patches.
+ * "tower" is null, "text" or "vision". "logit_scale" and "logit_bias" are null, or tell of a tower how its vectors are scored
+ * with those of the other one: logit_scale * dot(t, i) + logit_bias, both scaled to length 1.
  * Sizes as in nestling_build_info.
  * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL.
  * threads        any.                                                                                      since 0.1 */

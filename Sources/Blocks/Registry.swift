@@ -31,6 +31,7 @@ public enum Registry {
 
     /// Supports: which pairs meet, with what bias?
     public static let supports: [String: Builder<any Support>] = [
+        "causal": CausalSupport.init(_:_:),
         "window": WindowSupport.init(_:_:),
         "alibi": ALiBi.init(_:_:),
         "relative_bias": RelativeBias.init(_:_:),

@@ -28,7 +28,7 @@ public struct SubmodelWriter {
         config =
             (try? Families.config(
                 network.weights.config, name: "config.json", width: widths.count == 1 ? widths.first : nil,
-                layers: kept.layers)) ?? network.weights.config
+                layers: kept.layers, tower: network.weights.architecture.tower)) ?? network.weights.config
         settings = try SubmodelWriter.settings(network, extraction, config)
     }
 
@@ -55,7 +55,8 @@ public struct SubmodelWriter {
         }
         var layersOnly = KeptParts(all: network.weights.blocks, outputDimensions: kept.outputDimensions)
         layersOnly.keep(layers: kept.layers)
-        let shorter = try? Families.config(network.weights.config, name: "config.json", width: nil, layers: kept.layers)
+        let shorter = try? Families.config(
+            network.weights.config, name: "config.json", width: nil, layers: kept.layers, tower: whole.tower)
         if kept.layers.count < whole.blocks.count,
             try !expresses(shorter, Extraction(Network(network.weights, keeping: layersOnly)))
         {
@@ -71,7 +72,9 @@ public struct SubmodelWriter {
     private static func expresses(_ config: JSONObject?, _ extraction: Extraction) -> Bool {
         guard let config else { return false }
         let names = TensorNames(extraction.tensors.map(\.name))
-        return (try? Families.architecture(JSONFields(config, name: "config.json"), names)) == extraction.architecture
+        let fields = JSONFields(config, name: "config.json")
+        return (try? Families.architecture(fields, names, tower: extraction.architecture.tower))
+            == extraction.architecture
     }
 
     /// Writes the checkpoint to the directory `path`.

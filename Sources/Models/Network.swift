@@ -25,6 +25,8 @@ public final class NetworkWeights: Sendable {
     public let finalNorm: (any Norm)?
     /// From hidden states to sentence vectors.
     public let pipeline: SentencePipeline
+    /// How vectors are scored with those of the checkpoint's other tower.
+    public let jointSimilarity: JointSimilarity?
     /// Bytes of the weights.
     public let storageBytes: Int
     /// Scores in each row of the heads that the checkpoint carries.
@@ -45,6 +47,7 @@ public final class NetworkWeights: Sendable {
         self.headOutputs = headOutputs
         let exact = CheckpointWeights(checkpoint, precision: precision, role: .exact, progress: progress)
         let pooler = try NetworkParts.pooler(architecture, exact)
+        jointSimilarity = try NetworkParts.jointSimilarity(architecture, exact)
         pipeline = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize, pooler) {
             folder throws(Failure) in
             CheckpointWeights(

@@ -107,9 +107,9 @@ public struct SentencePipeline: Sendable {
     }
 
     /// Floats of workspace that ``apply(_:into:_:_:)`` takes.
-    func workspaceFloats(sequences: Int, hiddenSize: Int) -> Int {
+    func workspaceFloats(rows: Int, sequences: Int, hiddenSize: Int) -> Int {
         if let pooler {
-            return Workspace.floats(sequences, pooler.outputs) + pooler.workspaceFloats(rows: sequences)
+            return Workspace.floats(sequences, pooler.outputs) + pooler.workspaceFloats(rows: rows)
         }
         return steps.reduce(Workspace.floats(sequences, hiddenSize * poolings.count)) { sum, step in
             guard case .dense(let linear, _, _, _) = step else { return sum }

@@ -26,25 +26,30 @@ public final class Model: Sendable {
     /// - Parameters:
     ///   - path: the directory.
     ///   - dtype: in what to keep the weights; `nil`: as the checkpoint has them packed, or else float32.
+    ///   - tower: which one of a checkpoint of texts and images (CLIP, SigLIP); `nil` for all others.
     ///   - mapsWeights: whether to map the files (default) or to read them into memory.
     ///   - progress: hears how far loading is; throws to stop it.
     public convenience init(
-        path: String, dtype: Codec? = nil, mapsWeights: Bool = true, progress: Progress? = nil
+        path: String, dtype: Codec? = nil, tower: Tower? = nil, mapsWeights: Bool = true, progress: Progress? = nil
     ) throws(Failure) {
-        try self.init(source: DirectorySource(path: path, map: mapsWeights), dtype: dtype, progress: progress)
+        try self.init(
+            source: DirectorySource(path: path, map: mapsWeights), dtype: dtype, tower: tower, progress: progress)
     }
 
     /// Opens a checkpoint whose files lie in memory, by name. The bytes must stay as they are while the model or any
     /// submodel of it is alive.
     public convenience init(
-        files: [(name: String, bytes: UnsafeRawBufferPointer)], dtype: Codec? = nil, progress: Progress? = nil
+        files: [(name: String, bytes: UnsafeRawBufferPointer)], dtype: Codec? = nil, tower: Tower? = nil,
+        progress: Progress? = nil
     ) throws(Failure) {
-        try self.init(source: MemorySource(files: files), dtype: dtype, progress: progress)
+        try self.init(source: MemorySource(files: files), dtype: dtype, tower: tower, progress: progress)
     }
 
     /// Opens the checkpoint of `source`.
-    public init(source: any FileSource, dtype: Codec? = nil, progress: Progress? = nil) throws(Failure) {
-        let description = try CheckpointDescription(source)
+    public init(
+        source: any FileSource, dtype: Codec? = nil, tower: Tower? = nil, progress: Progress? = nil
+    ) throws(Failure) {
+        let description = try CheckpointDescription(source, tower: tower)
         // The tokenizer first: it is quick to refuse.
         tokenizer = try Tokenizer(in: source, folder: description.sentence.transformerFolder)
         network = try Network(loading: description, as: dtype, progress: progress)

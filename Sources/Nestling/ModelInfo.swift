@@ -29,6 +29,10 @@ extension Model {
     public var heads: [Int] { network.kept.heads }
     /// The images that the model takes; `nil`: it takes token ids.
     public var image: ImageFormat? { network.weights.embedding.image }
+    /// Which tower this is of a checkpoint that has two.
+    public var tower: Tower? { network.weights.architecture.tower }
+    /// How vectors are scored with those of the other tower: `scale * <t / |t|, i / |i|> + bias`.
+    public var jointSimilarity: JointSimilarity? { network.weights.jointSimilarity }
     /// What the checkpoint pools by; several are put side by side. Empty if in a way that no ``Pooling`` is.
     public var poolings: [Pooling] { network.weights.pipeline.poolings }
     /// Whether the checkpoint asks for vectors of length 1.
@@ -73,6 +77,9 @@ extension Model {
                     "patch_width": .integer(image.patchWidth), "prefix_tokens": .integer(image.prefixTokens),
                 ]
             } ?? .null
+        object["tower"] = tower.map { .string($0.rawValue) } ?? .null
+        object["logit_scale"] = jointSimilarity.map { .number(Double($0.scale)) } ?? .null
+        object["logit_bias"] = jointSimilarity.map { .number(Double($0.bias)) } ?? .null
         object["pooling"] = .array(network.weights.pipeline.poolingNames.map { .string($0) })
         object["normalizes"] = .bool(normalizes)
         object["similarity"] = .string(sentence.similarity.rawValue)

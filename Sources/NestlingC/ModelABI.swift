@@ -5,6 +5,7 @@ import Nestling
 private func checked(_ pointer: UnsafePointer<nestling_open_options>?) throws(NestlingError) -> nestling_open_options {
     let options = try options(pointer, as: nestling_open_options.self, "nestling_open_options")
     try requireZero(reserved: options.reserved)
+    try requireZero(reserved: options.zero)
     return options
 }
 
@@ -20,6 +21,16 @@ private func codec(_ dtype: UInt32) throws(NestlingError) -> Codec? {
     }
 }
 
+/// The tower of a `NESTLING_TOWER_...`; `nil` for the default.
+private func tower(_ value: UInt32) throws(NestlingError) -> Tower? {
+    switch Int(value) {
+    case Int(NESTLING_TOWER_DEFAULT): return nil
+    case Int(NESTLING_TOWER_TEXT): return .text
+    case Int(NESTLING_TOWER_VISION): return .vision
+    default: throw .argument("tower \(value) is not a NESTLING_TOWER_...")
+    }
+}
+
 @c @implementation
 public func nestling_model_open(
     _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<nestling_open_options>?,
@@ -30,7 +41,7 @@ public func nestling_model_open(
         let path = try text(path, "path")
         let options = try checked(options)
         let model = try Model(
-            path: path, dtype: try codec(options.dtype),
+            path: path, dtype: try codec(options.dtype), tower: try tower(options.tower),
             mapsWeights: try flag(options.map_weights, default: true, "map_weights"),
             progress: progress(options.progress, options.user_data))
         out.pointee = handle(model)
@@ -48,7 +59,7 @@ public func nestling_model_open_memory(
         let options = try checked(options)
         out.pointee = handle(
             try Model(
-                files: try fileList(files, count), dtype: try codec(options.dtype),
+                files: try fileList(files, count), dtype: try codec(options.dtype), tower: try tower(options.tower),
                 progress: progress(options.progress, options.user_data)))
     }
 }

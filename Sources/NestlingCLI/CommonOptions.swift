@@ -5,6 +5,18 @@ import Nestling
 struct CheckpointArgument: ParsableArguments {
     @Argument(help: "The directory of a checkpoint.", completion: .directory)
     var path: String
+
+    @Option(
+        help: ArgumentHelp("Of a checkpoint of texts and images (CLIP, SigLIP): text or vision.", valueName: "tower"),
+        transform: CheckpointArgument.tower)
+    var tower: Tower?
+
+    static func tower(_ text: String) throws -> Tower {
+        guard let tower = Tower(rawValue: text) else {
+            throw ValidationError("is none of \(Tower.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return tower
+    }
 }
 
 /// How a command runs.

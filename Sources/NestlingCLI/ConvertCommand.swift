@@ -36,7 +36,8 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws(Failure) {
         let bar = running.begin()
-        let whole = try Model(path: checkpoint.path, dtype: precision.dtype, progress: bar.report)
+        let whole = try Model(
+            path: checkpoint.path, dtype: precision.dtype, tower: checkpoint.tower, progress: bar.report)
         let model = submodel.isEmpty ? whole : try whole.submodel(submodel.spec)
         try model.save(to: out, packed: true, overwrites: overwrite, progress: bar.report)
         bar.clear()
@@ -59,7 +60,8 @@ struct ConvertCommand: ParsableCommand {
 
     /// Bytes of the files with the weights of the network.
     private func weightBytes(_ path: String) throws(Failure) -> Int {
-        let description = try CheckpointDescription(DirectorySource(path: path))
+        let description = try CheckpointDescription(
+            DirectorySource(path: path), tower: checkpoint.tower)
         return description.checkpoint.files.reduce(0) { $0 + $1.file.bytes.count }
     }
 }

@@ -79,7 +79,8 @@ struct EmbedCommand: ParsableCommand {
             input = try InputLines(path: file ?? "-")
             if file == nil { InputLines.explainTerminal(quiet: running.quiet) }
         }
-        let whole = try Model(path: checkpoint.path, dtype: precision.dtype, progress: bar.report)
+        let whole = try Model(
+            path: checkpoint.path, dtype: precision.dtype, tower: checkpoint.tower, progress: bar.report)
         bar.clear()
         let model = submodel.isEmpty ? whole : try whole.submodel(submodel.spec)
         var options = VectorOptions()

@@ -26,7 +26,7 @@ struct InspectCommand: ParsableCommand {
 
     func run() throws(Failure) {
         let source = try DirectorySource(path: checkpoint.path)
-        let inspection = try Inspection(source)
+        let inspection = try Inspection(source, tower: checkpoint.tower)
         if json {
             var document = inspection.json.object ?? JSONObject()
             if tensors { document["tensors"] = .array(inspection.tensors.map(\.json)) }

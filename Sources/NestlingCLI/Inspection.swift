@@ -14,9 +14,9 @@ struct Inspection {
     private let parameters: Int
     private let files: [(name: String, bytes: Int)]
 
-    /// Reads the files of `source`.
-    init(_ source: any FileSource) throws(Failure) {
-        let description = try CheckpointDescription(source)
+    /// Reads the files of `source`, of which a model may be one `tower`.
+    init(_ source: any FileSource, tower: Tower? = nil) throws(Failure) {
+        let description = try CheckpointDescription(source, tower: tower)
         self.description = description
         let checkpoint = description.checkpoint
         tensors = checkpoint.names.compactMap { checkpoint[$0] }

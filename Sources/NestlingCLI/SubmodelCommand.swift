@@ -44,7 +44,7 @@ struct SubmodelCommand: ParsableCommand {
 
     func run() throws(Failure) {
         let bar = running.begin()
-        let whole = try Model(path: checkpoint.path, progress: bar.report)
+        let whole = try Model(path: checkpoint.path, tower: checkpoint.tower, progress: bar.report)
         let small = try whole.submodel(submodel.spec)
         let writer = try SubmodelWriter(small.network)
         try writer.write(to: out, overwrites: overwrite, progress: bar.report)

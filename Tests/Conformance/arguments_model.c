@@ -38,6 +38,15 @@ static void opening(const char *checkpoint) {
     options.dtype = UINT32_MAX;
     REFUSED(ANY, "dtype", nestling_model_open(checkpoint, &options, &model));
     options.dtype = NESTLING_DTYPE_FLOAT32;
+    static const uint32_t towers[] = {NESTLING_TOWER_TEXT, NESTLING_TOWER_VISION, 3, UINT32_MAX};
+    for (size_t i = 0; i < COUNT(towers); i++) {
+        options.tower = towers[i];
+        REFUSED(INVALID, "tower", nestling_model_open(checkpoint, &options, &model));
+    }
+    options.tower = NESTLING_TOWER_DEFAULT;
+    options.zero = 1;
+    REFUSED(UNSUPPORTED, "reserved|zero", nestling_model_open(checkpoint, &options, &model));
+    options.zero = 0;
     static const int32_t wrong_switches[] = {2, -2, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < COUNT(wrong_switches); i++) {
         options.map_weights = wrong_switches[i];

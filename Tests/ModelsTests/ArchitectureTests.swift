@@ -32,9 +32,23 @@ import Testing
         return JSON.object(all).serialized(pretty: true) + "\n"
     }
 
+    @Test(arguments: Fixtures.towerFamilies) func towersAreAsCommitted(_ family: String) throws {
+        let source = try DirectorySource(path: Fixtures.path(family + "/base"))
+        var all = JSONObject()
+        for architecture in try CheckpointDescription.all(in: source).map(\.architecture) {
+            let again = try Architecture(JSONFields(architecture.json, name: "again"))
+            #expect(again == architecture)
+            all[architecture.tower?.rawValue ?? ""] = architecture.json
+        }
+        try expect(JSON.object(all).serialized(pretty: true) + "\n", isCommittedAs: family)
+    }
+
     @Test(arguments: Fixtures.families + Fixtures.visionFamilies) func isAsCommitted(_ family: String) throws {
+        try expect(text(family), isCommittedAs: family)
+    }
+
+    private func expect(_ found: String, isCommittedAs family: String) throws {
         let path = "\(Self.directory)/\(family).json"
-        let found = try text(family)
         if getenv("NESTLING_WRITE_ARCHITECTURES") != nil {
             mkdir(Self.directory, 0o777)
             try TemporaryDirectory.write(found, to: path)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from drawing import ACTIVATIONS, assert_close
 from make_fixtures import labels, load
-from make_vision_fixtures import make_model, run_image
+from make_vision_fixtures import make_model, run_image, run_towers
 
 SEEDS = range(int(os.environ.get("NESTLING_PARITY_SEEDS", "3")))
 CLASSES = ("ViTModel", "ViTForImageClassification", "DeiTModel", "DeiTForImageClassification",
@@ -70,3 +70,34 @@ def test_saved_submodel_loads_in_transformers(tmp_path):
         states, _, _ = run_image(theirs, image)
         assert len(states) == 3 and torch.is_tensor(next(theirs.parameters()))
         assert_close(small.hidden_states(pixels=image), states[-1], class_name)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("family", ("CLIP", "Siglip"))
+def test_towers(family, seed, tmp_path):
+    random = np.random.default_rng(seed)
+    heads, patch, end = int(random.integers(1, 5)), int(random.integers(3, 9)), 90
+    hidden = heads * int(random.integers(5, 20))
+    common = dict(num_attention_heads=heads, hidden_size=hidden, num_hidden_layers=int(random.integers(1, 4)),
+                  intermediate_size=int(random.integers(9, 150)), layer_norm_eps=float(random.choice([1e-6, 1e-3])))
+    text = common | dict(vocab_size=95, max_position_embeddings=30, bos_token_id=1, pad_token_id=0, projection_size=hidden,
+                         eos_token_id=int(random.choice([2, end])))
+    vision = common | dict(image_size=patch * int(random.integers(2, 6)), patch_size=patch)
+    settings = dict(text_config=text, vision_config=vision) | (dict(projection_dim=17) if family == "CLIP" else {})
+    make_model(family + "Model", settings, seed).save_pretrained(tmp_path)
+    theirs = load(family + "Model", tmp_path)
+    texts = [np.append(random.integers(3, end, length), end).astype(np.int32) for length in (1, 8, 29)]
+    sizes = [(vision["image_size"],) * 2, tuple(int(side) for side in random.integers(patch, 60, 2))]
+    images = [random.normal(size=(3, *size)).astype(np.float32) for size in sizes]
+    wanted = run_towers(theirs, images, texts)
+    ours = {tower: nestling.load(tmp_path, tower=tower) for tower in ("text", "vision")}
+    vectors = ours["text"].encode([ids.tolist() for ids in texts]), ours["vision"].encode(pixels=images)
+    for prefix, rows in zip(("text.", ""), vectors):
+        for index, row in enumerate(rows):
+            assert_close(row, wanted[f"{prefix}vector.{index}"], f"{prefix}vector {index}")
+    states = ours["vision"].hidden_states(pixels=images)
+    for index, state in enumerate(states):
+        assert_close(state, wanted[f"hidden.{ours['vision'].layers}.{index}"], f"states of image {index}")
+    scores = nestling.joint_similarity(ours["text"], *vectors)
+    reference = [[wanted[f"similarity.{i}.{t}"][0] for t in range(len(texts))] for i in range(len(images))]
+    assert np.allclose(scores, reference, rtol=1e-4, atol=1e-3)

@@ -20,7 +20,7 @@ struct HeadChain: Sendable {
 
     /// Reads `{"input": ..., "steps": [{"linear": ..., "activation"?}, {"norm": ...} or {"sublayer": ...}]}`.
     init(_ fields: JSONFields, hiddenSize: Int, _ weights: any WeightSource) throws(Failure) {
-        input = try HeadInput(fields)
+        input = try HeadInput(fields, hiddenSize: hiddenSize, weights)
         self.hiddenSize = hiddenSize
         var steps: [Step] = []
         var width = input.width(hiddenSize)
@@ -64,7 +64,7 @@ struct HeadChain: Sendable {
 
     /// Learned numbers.
     var parameters: Int {
-        steps.reduce(0) { sum, step in
+        steps.reduce(input.parameters) { sum, step in
             switch step {
             case .linear(let linear, _): sum + linear.parameters
             case .norm(let norm): sum + norm.parameters
@@ -73,9 +73,9 @@ struct HeadChain: Sendable {
         }
     }
 
-    /// Floats of workspace that ``apply(_:into:pooling:_:)`` takes.
+    /// Floats of workspace that ``apply(_:into:pooling:_:)`` takes for so many rows of the stream.
     func workspaceFloats(rows: Int) -> Int {
-        let inside = steps.reduce(0) { most, step in
+        let inside = steps.reduce(input.workspaceFloats(rows: rows)) { most, step in
             guard case .sublayer(let sublayer) = step else { return most }
             return max(most, sublayer.workspaceFloats(rows: rows, hidden: widest))
         }
@@ -101,7 +101,7 @@ struct HeadChain: Sendable {
             pooling.apply(stream, into: current, context)
         } else if !input.isPerToken {
             current = nextBuffer(columns: input.width(hiddenSize))
-            input.apply(stream, into: current, context)
+            try input.apply(stream, into: current, context)
         }
         for (index, step) in steps.enumerated() {
             switch step {

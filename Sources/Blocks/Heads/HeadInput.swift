@@ -13,10 +13,14 @@ enum HeadInput: Sendable {
     case mean(skipping: Int)
     /// The first token and, beside it, that mean.
     case firstAndMean(skipping: Int)
+    /// The first token of this id, or the one of the greatest id; the first token where there is none.
+    case endOfText(Int32?)
+    /// What a learned query gathers from all tokens.
+    case attention(AttentionPooling)
 
-    /// Reads `{"input": "tokens" | "first" | "second" | "last" | "mean" | "first_and_mean", "skip"?}`; means leave `skip`
-    /// leading tokens out.
-    init(_ fields: JSONFields) throws(Failure) {
+    /// Reads `{"input": "tokens" | "first" | "second" | "last" | "mean" | "first_and_mean" | "end_of_text" | "attention",
+    /// "skip"?, "token"?, "attention"?: {...}}`; means leave `skip` leading tokens out, `token` is the id that ends a text.
+    init(_ fields: JSONFields, hiddenSize: Int, _ weights: any WeightSource) throws(Failure) {
         let skipped = try fields.integer("skip", in: 0...1_048_576, default: 0)
         switch try fields.string("input") {
         case "tokens": self = .tokens
@@ -25,9 +29,16 @@ enum HeadInput: Sendable {
         case "last": self = .last
         case "mean": self = .mean(skipping: skipped)
         case "first_and_mean": self = .firstAndMean(skipping: skipped)
+        case "end_of_text":
+            self = .endOfText(try fields.optionalInteger("token", in: 0...Int(Int32.max)).map(Int32.init))
+        case "attention":
+            self = .attention(
+                try AttentionPooling(try fields.object("attention"), hiddenSize: hiddenSize, weights))
         default:
             throw Failure(
-                .unsupported, "\(fields.name).input: is none of tokens, first, second, last, mean, first_and_mean")
+                .unsupported,
+                "\(fields.name).input: is none of tokens, first, second, last, mean, first_and_mean, end_of_text, attention"
+            )
         }
     }
 
@@ -35,6 +46,18 @@ enum HeadInput: Sendable {
     func width(_ hiddenSize: Int) -> Int {
         if case .firstAndMean = self { return 2 * hiddenSize }
         return hiddenSize
+    }
+
+    /// Learned numbers.
+    var parameters: Int {
+        if case .attention(let pooling) = self { return pooling.parameters }
+        return 0
+    }
+
+    /// Floats of workspace that ``apply(_:into:_:)`` takes for `rows` tokens.
+    func workspaceFloats(rows: Int) -> Int {
+        if case .attention(let pooling) = self { return pooling.workspaceFloats(rows: rows) }
+        return 0
     }
 
     /// Whether every token is read.
@@ -54,24 +77,39 @@ enum HeadInput: Sendable {
     }
 
     /// Writes a row for each sequence of `stream` to `output`.
-    func apply(_ stream: Matrix, into output: Matrix, _ context: ForwardContext) {
+    func apply(_ stream: Matrix, into output: Matrix, _ context: ForwardContext) throws(Failure) {
         switch self {
         case .tokens: break
-        case .token(let index):
-            for sequence in 0..<context.sequences {
-                let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
-                let map = context.maps.isEmpty ? TokenMap(identity: rows.rows) : context.maps[sequence]
-                Pooling.one(
-                    min(index, map.oldCount - 1), of: map, rows, or: 0, into: output.row(sequence))
+        case .token(let index): writeTokens(stream, into: output, context) { _ in index }
+        case .endOfText(let id):
+            writeTokens(stream, into: output, context) { sequence in
+                let tokens = context.originalOffsets[sequence]..<context.originalOffsets[sequence + 1]
+                guard tokens.upperBound <= context.tokenIDs.count else { return 0 }
+                let ids = context.tokenIDs[tokens]
+                let end = id.map { id in ids.firstIndex(of: id) } ?? ids.indices.max { ids[$0] < ids[$1] }
+                return (end ?? tokens.lowerBound) - tokens.lowerBound
             }
+        case .attention(let pooling): try pooling.apply(stream, into: output, context)
         case .last: Pooling.last.apply(stream, into: output, context)
         case .mean(let skipped): Pooling.mean.apply(stream, into: output, skipping: skipped, context)
         case .firstAndMean(let skipped):
             var half = output
             half.columns = stream.columns
-            HeadInput.token(0).apply(stream, into: half, context)
+            try HeadInput.token(0).apply(stream, into: half, context)
             half.pointer += stream.columns
-            HeadInput.mean(skipping: skipped).apply(stream, into: half, context)
+            try HeadInput.mean(skipping: skipped).apply(stream, into: half, context)
+        }
+    }
+
+    /// Writes of each sequence the token at the place that `index` gives, or the last one.
+    private func writeTokens(
+        _ stream: Matrix, into output: Matrix, _ context: ForwardContext, at index: (_ sequence: Int) -> Int
+    ) {
+        for sequence in 0..<context.sequences {
+            let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
+            let map = context.maps.isEmpty ? TokenMap(identity: rows.rows) : context.maps[sequence]
+            Pooling.one(
+                min(index(sequence), map.oldCount - 1), of: map, rows, or: 0, into: output.row(sequence))
         }
     }
 }

@@ -32,6 +32,10 @@ public struct Architecture: Sendable, Equatable {
     public var finalNorm: JSON = .null
     /// What makes a sequence vector of hidden states where sentence-transformers' files say nothing: a head; null: the mean.
     public var pooler: JSON = .null
+    /// Which tower this is of a checkpoint that has two.
+    public var tower: Tower?
+    /// How vectors of the two towers are scored, `{"scale", "bias"?: names of tensors of one element, "shape"}`; null: not.
+    public var jointSimilarity: JSON = .null
     /// The heads that the checkpoint carries.
     public var heads: [HeadKind: JSON] = [:]
     /// The head that the config's class names.
@@ -62,6 +66,13 @@ public struct Architecture: Sendable, Equatable {
         }
         finalNorm = fields["final_norm"] ?? .null
         pooler = fields["pooler"] ?? .null
+        jointSimilarity = fields["joint_similarity"] ?? .null
+        if let name = try fields.optionalString("tower") {
+            guard let tower = Tower(rawValue: name) else {
+                throw Failure(.unsupported, "\(fields.name): tower \(name.quoted) is not known")
+            }
+            self.tower = tower
+        }
         for (key, head) in try fields.optionalObject("heads")?.object.members ?? [] {
             guard let kind = HeadKind(name: key) else {
                 throw Failure(.unsupported, "\(fields.name).heads: head \(key.quoted) is not known")
@@ -78,6 +89,7 @@ public struct Architecture: Sendable, Equatable {
         var object = JSONObject()
         object["family"] = .string(family)
         object["hidden_size"] = .integer(hiddenSize)
+        if let tower { object["tower"] = .string(tower.rawValue) }
         if let textTokens { object["text_tokens"] = .integer(textTokens) }
         object["embedding"] = embedding
         object["blocks"] = .array(
@@ -88,6 +100,7 @@ public struct Architecture: Sendable, Equatable {
             })
         object["final_norm"] = finalNorm
         if !pooler.isNull { object["pooler"] = pooler }
+        if !jointSimilarity.isNull { object["joint_similarity"] = jointSimilarity }
         var headNodes = JSONObject()
         for kind in HeadKind.allCases { if let head = heads[kind] { headNodes[kind.name] = head } }
         object["heads"] = .object(headNodes)

@@ -70,11 +70,12 @@ struct EncoderShape {
 
     /// Reads the sizes; the arguments are what a config means that leaves them out.
     init(
-        _ config: JSONFields, width: Int = 3072, activation: String = "gelu", epsilon: Double = 1e-12
+        _ config: JSONFields, hidden: Int = 768, heads: Int = 12, width: Int = 3072, activation: String = "gelu",
+        epsilon: Double = 1e-12
     ) throws(Failure) {
-        hidden = try config.size("hidden_size", default: 768)
+        self.hidden = try config.size("hidden_size", default: hidden)
         layers = try config.integer("num_hidden_layers", in: 0...4096, default: 12)
-        heads = try config.heads("num_attention_heads", hidden: hidden, default: 12)
+        self.heads = try config.heads("num_attention_heads", hidden: self.hidden, default: heads)
         self.width = try config.size("intermediate_size", default: width)
         self.activation = try config.activationName("hidden_act", default: activation)
         self.epsilon = try config.number("layer_norm_eps", default: epsilon)

@@ -27,7 +27,7 @@ public enum Families {
     private static let all: [any Family.Type] = [
         BERT.self, RoBERTa.self, DistilBERT.self, MPNet.self, ELECTRA.self, ALBERT.self, ModernBERT.self,
         NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self, DINOv2.self,
-        ViTMAE.self,
+        ViTMAE.self, CLIP.self, SigLIP.self,
     ]
 
     /// The `model_type`s that can be read.
@@ -44,9 +44,31 @@ public enum Families {
         return family
     }
 
-    /// Describes the network of `config`, whose checkpoint has tensors of `names`.
-    public static func architecture(_ config: JSONFields, _ names: TensorNames) throws(Failure) -> Architecture {
-        var architecture = try family(config).architecture(config, names)
+    /// The towers of a checkpoint of texts and images, of which a model has one; `[nil]` for all others.
+    public static func towers(_ config: JSONFields) throws(Failure) -> [Tower?] {
+        guard let family = try family(config) as? any TowerFamily.Type else { return [nil] }
+        return try family.towers(config)
+    }
+
+    /// Describes the network of `config`, whose checkpoint has tensors of `names`, or one of its towers.
+    public static func architecture(
+        _ config: JSONFields, _ names: TensorNames, tower: Tower? = nil
+    ) throws(Failure) -> Architecture {
+        let towers = try towers(config)
+        guard tower == nil || towers.contains(tower) else {
+            throw Failure(.invalidArgument, "\(config.name): the checkpoint has no \(tower?.rawValue ?? "") tower")
+        }
+        guard let chosen = tower ?? (towers.count == 1 ? towers[0] : nil),
+            let family = try family(config) as? any TowerFamily.Type
+        else { return try describe(family(config).architecture(config, names), config) }
+        var architecture = try family.architecture(config, names, chosen)
+        architecture.tower = chosen
+        return try describe(architecture, config)
+    }
+
+    /// Adds what all configs say alike.
+    private static func describe(_ architecture: Architecture, _ config: JSONFields) throws(Failure) -> Architecture {
+        var architecture = architecture
         if let tokens = try config.optionalInteger("max_position_embeddings", in: 1...Int(Int32.max)) {
             architecture.textTokens = tokens
         }
@@ -60,11 +82,23 @@ public enum Families {
         return architecture
     }
 
-    /// The config of a submodel with the FFN width `width` (`nil`: as it was) and the given layers of the original.
+    /// The config of a submodel with the FFN width `width` (`nil`: as it was) and the given layers of the original; of a
+    /// `tower`, if the checkpoint has two.
     public static func config(
-        _ config: JSONObject, name: String, width: Int?, layers: [Int]
+        _ config: JSONObject, name: String, width: Int?, layers: [Int], tower: Tower?
     ) throws(Failure) -> JSONObject {
         let family = try family(JSONFields(config, name: name))
+        if let key = tower.map({ "\($0.rawValue)_config" }), let part = config[key]?.object {
+            var changed = config
+            changed[key] = .object(resized(part, family, width: width, layers: layers))
+            return changed
+        }
+        return resized(config, family, width: width, layers: layers)
+    }
+
+    private static func resized(
+        _ config: JSONObject, _ family: any Family.Type, width: Int?, layers: [Int]
+    ) -> JSONObject {
         var changed = config
         if let width { family.set(width: width, in: &changed) }
         changed[family.layersKey] = .integer(layers.count)

@@ -27,13 +27,14 @@ struct ImageShape {
     private let image: [Int]
     private let patch: [Int]
 
-    /// Reads `image_size`, `patch_size` (a number, or [height, width]) and `num_channels`.
-    init(_ config: JSONFields) throws(Failure) {
+    /// Reads `image_size`, `patch_size` (a number, or [height, width]) and `num_channels`; `patch` is the size that
+    /// a config means that leaves it out.
+    init(_ config: JSONFields, patch: Int = 16) throws(Failure) {
         channels = try config.size("num_channels", default: 3)
         image = try config.sides("image_size", default: 224)
-        patch = try config.sides("patch_size", default: 16)
-        guard image[0] >= patch[0], image[1] >= patch[1] else {
-            throw Failure(.corrupt, "\(config.name): image_size \(image) has no room for a patch of \(patch)")
+        self.patch = try config.sides("patch_size", default: patch)
+        guard image[0] >= self.patch[0], image[1] >= self.patch[1] else {
+            throw Failure(.corrupt, "\(config.name): image_size \(image) has no room for a patch of \(self.patch)")
         }
     }
 

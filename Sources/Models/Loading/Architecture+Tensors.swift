@@ -13,6 +13,7 @@ extension Architecture {
         }
         let parts = try NetworkParts(self, weights)
         _ = try NetworkParts.pooler(self, weights)
+        _ = try NetworkParts.jointSimilarity(self, weights)
         for kind in HeadKind.allCases where heads[kind] != nil { _ = try parts.head(kind, self, weights) }
         return found
     }

@@ -20,34 +20,37 @@ public struct CheckpointCheck: Sendable {
 
     /// Checks the files of `source`. Fails only if they cannot be read at all.
     public init(_ source: any FileSource, values: Bool) throws(Failure) {
-        let description: CheckpointDescription
+        let descriptions: [CheckpointDescription]
         do {
-            description = try CheckpointDescription(source)
+            descriptions = try CheckpointDescription.all(in: source)
         } catch {
             if error.kind == .io || error.kind == .outOfMemory { throw error }
             problems.append(error.message)
             return
         }
-        let architecture = description.architecture
-        family = architecture.family
         var used: [String: Use] = [:]
-        let weights = CheckedWeights(description.checkpoint) { tensor, layer in
-            used[tensor.name] = Use(tensor: tensor, layer: layer)
-        }
-        do {
-            let parts = try NetworkParts(architecture, weights)
-            for kind in architecture.heads.keys { _ = try parts.head(kind, architecture, weights) }
-            let pooler = try NetworkParts.pooler(architecture, weights)
-            _ = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize, pooler) {
-                folder throws(Failure) in
-                CheckedWeights(try Checkpoint(source: source, folder: folder))
+        for description in descriptions {
+            let architecture = description.architecture
+            family = architecture.family
+            let weights = CheckedWeights(description.checkpoint) { tensor, layer in
+                used[tensor.name] = Use(tensor: tensor, layer: layer)
             }
-        } catch {
-            problems.append(error.message)
+            do {
+                let parts = try NetworkParts(architecture, weights)
+                for kind in architecture.heads.keys { _ = try parts.head(kind, architecture, weights) }
+                _ = try NetworkParts.jointSimilarity(architecture, weights)
+                let pooler = try NetworkParts.pooler(architecture, weights)
+                _ = try SentencePipeline(description.sentence, hiddenSize: architecture.hiddenSize, pooler) {
+                    folder throws(Failure) in
+                    CheckedWeights(try Checkpoint(source: source, folder: folder))
+                }
+            } catch {
+                problems.append(error.message)
+            }
         }
         tensors = used.count
         parameters = used.values.reduce(0) { $0 + $1.parameters }
-        unused = description.checkpoint.names.filter { used[$0] == nil }.sorted()
+        unused = (descriptions.first?.checkpoint.names ?? []).filter { used[$0] == nil }.sorted()
         guard values else { return }
         for use in used.values.sorted(by: { $0.tensor.name < $1.tensor.name }) {
             let tensor = use.tensor

@@ -71,21 +71,42 @@ public struct CheckpointDescription: Sendable {
     /// What `nestling.json` says.
     public let settings: NestlingSettings
 
-    /// Reads the files of `source`.
-    public init(_ source: any FileSource) throws(Failure) {
+    /// One for each network that `source` holds: two where texts and images have a tower each.
+    public static func all(in source: any FileSource) throws(Failure) -> [CheckpointDescription] {
+        var towers: [Tower?] = [nil]
+        let folder = try SentenceTransformersSettings(source: source).transformerFolder
+        if let config = try source.fields(configName(folder)), try NestlingSettings(source).architecture == nil {
+            towers = (try? Families.towers(config)) ?? [nil]
+        }
+        var descriptions: [CheckpointDescription] = []
+        for tower in towers { descriptions.append(try CheckpointDescription(source, tower: tower)) }
+        return descriptions
+    }
+
+    private static func configName(_ folder: String) -> String {
+        folder.isEmpty ? "config.json" : "\(folder)/config.json"
+    }
+
+    /// Reads the files of `source`; of a checkpoint with two towers, what belongs to `tower`.
+    public init(_ source: any FileSource, tower: Tower? = nil) throws(Failure) {
         sentence = try SentenceTransformersSettings(source: source)
         let folder = sentence.transformerFolder
         settings = try NestlingSettings(source)
-        let name = folder.isEmpty ? "config.json" : "\(folder)/config.json"
+        let name = Self.configName(folder)
         guard let config = try source.fields(name) else {
             throw Failure(.notFound, "\(source.path): has no \(name)")
         }
         self.config = config.object
         checkpoint = try Checkpoint(source: source, folder: folder)
         if let written = settings.architecture {
+            guard tower == nil || tower == written.tower else {
+                throw Failure(
+                    .invalidArgument,
+                    "\(NestlingSettings.fileName): the checkpoint has no \(tower?.rawValue ?? "") tower")
+            }
             architecture = written
         } else {
-            architecture = try Families.architecture(config, TensorNames(checkpoint.names))
+            architecture = try Families.architecture(config, TensorNames(checkpoint.names), tower: tower)
         }
     }
 }

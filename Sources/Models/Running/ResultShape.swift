@@ -121,7 +121,9 @@ extension Network {
         let keepsPruned = reducer?.prunes == true && request.isUnmerged
         let ending: Int
         switch request {
-        case .vectors: ending = weights.pipeline.workspaceFloats(sequences: sequences, hiddenSize: hiddenSize)
+        case .vectors:
+            ending = weights.pipeline.workspaceFloats(
+                rows: rows, sequences: sequences, hiddenSize: hiddenSize)
         case .states: ending = 0
         case .scores(let kind, _):
             let head = try weights.head(kind)

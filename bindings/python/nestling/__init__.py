@@ -43,6 +43,7 @@ from .sentence_transformer import SentenceTransformer
 from .session import Session
 from .threads import get_thread_count, set_thread_count, threads
 from .tokenizer import Tokenizer
+from .towers import joint_similarity
 
 __all__ = [
     "AddedToken",
@@ -75,6 +76,7 @@ __all__ = [
     "build_info",
     "check",
     "get_thread_count",
+    "joint_similarity",
     "library_path",
     "load",
     "load_bytes",

@@ -56,6 +56,7 @@ STATUS_OK = 0
 STATUS_BUFFER_TOO_SMALL = -7
 
 DTYPES = {"default": 0, "float32": 1, "bfloat16": 2, "int8": 3, "int4": 4}
+TOWERS = {None: 0, "text": 1, "vision": 2}
 SAVE_FORMS = {None: 0, False: 1, True: 2}
 
 POOLINGS = {
@@ -110,6 +111,8 @@ class OpenOptions(SizedStructure):
         ("reserved", c_uint32),
         ("progress", Progress),
         ("user_data", c_void_p),
+        ("tower", c_uint32),
+        ("zero", c_uint32),
     ]
 
 

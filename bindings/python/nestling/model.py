@@ -27,6 +27,7 @@ from .tokenizer import Tokenizer
 
 Path = Union[str, "os.PathLike[str]"]
 DType = Literal["float32", "bfloat16", "int8", "int4"]
+Tower = Literal["text", "vision"]
 #: Texts or sequences of token ids: one (str, flat list or 1-D array of int), or many.
 Single = Union[str, "Sequence[int]"]
 Batch = Union["Sequence[str]", "Sequence[Sequence[int]]", "Sequence[npt.NDArray[np.integer[Any]]]"]
@@ -38,6 +39,7 @@ def load(
     path: Path,
     *,
     dtype: Optional[DType] = None,
+    tower: Optional[Tower] = None,
     map_weights: bool = True,
     show_progress_bar: Optional[bool] = False,
     progress: Optional[ProgressFunction] = None,
@@ -54,6 +56,9 @@ def load(
         How the weights of linear layers are kept and multiplied; everything between layers is float32. "float32";
         "bfloat16" (half the memory); "int8" (a quarter; inputs of products get 8 bits too, with a scale for each token);
         "int4" (an eighth). None: as the checkpoint is packed (see `Model.save`), or else float32.
+    tower
+        Which network of a checkpoint that has two, as CLIP and SigLIP: "text" (vectors are transformers' ``text_embeds``) or
+        "vision" (``image_embeds``); see `joint_similarity`.
     map_weights
         Map the files into memory (default); False reads them, so that others may truncate them meanwhile.
     show_progress_bar
@@ -73,13 +78,14 @@ def load(
     def open_model(options: Any, opened: Any) -> None:
         library.nestling_model_open(encoded, options, opened)
 
-    return _open(open_model, dtype, map_weights, show_progress_bar, progress, keep=None)
+    return _open(open_model, dtype, tower, map_weights, show_progress_bar, progress, keep=None)
 
 
 def load_bytes(
     files: Mapping[str, Any],
     *,
     dtype: Optional[DType] = None,
+    tower: Optional[Tower] = None,
     show_progress_bar: Optional[bool] = False,
     progress: Optional[ProgressFunction] = None,
 ) -> Model:
@@ -92,7 +98,7 @@ def load_bytes(
         "1_Pooling/config.json": ...}``. Contents are bytes or anything with a contiguous buffer (bytearray,
         memoryview, mmap, uint8 array). They are not copied: the model, and all derived from it, keep them alive, and
         they must not change meanwhile.
-    dtype, show_progress_bar, progress
+    dtype, tower, show_progress_bar, progress
         As in `load`.
 
     Raises
@@ -104,7 +110,7 @@ def load_bytes(
     def open_model(options: Any, opened: Any) -> None:
         library.nestling_model_open_memory(array, len(array), options, opened)
 
-    return _open(open_model, dtype, True, show_progress_bar, progress, keep=contents)
+    return _open(open_model, dtype, tower, True, show_progress_bar, progress, keep=contents)
 
 
 def check(path: Path, *, values: bool = False) -> dict[str, Any]:
@@ -903,6 +909,7 @@ class Model:
 def _open(
     open_model: Any,
     dtype: Optional[str],
+    tower: Optional[str],
     map_weights: bool,
     show_progress_bar: Optional[bool],
     progress: Optional[ProgressFunction],
@@ -911,7 +918,9 @@ def _open(
     number = 0 if dtype is None else _ffi.DTYPES.get(dtype) if isinstance(dtype, str) else None
     if number is None:
         raise UnsupportedError(f"dtype must be one of {', '.join(map(repr, _ffi.DTYPES))}, not {dtype!r}")
-    options = _ffi.OpenOptions(dtype=number, map_weights=1 if map_weights else -1)
+    if tower not in _ffi.TOWERS:
+        raise InvalidArgumentError(f"tower must be 'text' or 'vision', not {tower!r}")
+    options = _ffi.OpenOptions(dtype=number, map_weights=1 if map_weights else -1, tower=_ffi.TOWERS[tower])
     reporter = Reporter("load", show_progress_bar=show_progress_bar, progress=progress)
     reporter.install(options)
     opened = ctypes.POINTER(_ffi.ModelHandle)()

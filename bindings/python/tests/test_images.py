@@ -128,3 +128,50 @@ def test_refusals(vit, bert, images):
         vit.encode(pixels=images, prompt="x")
     with pytest.raises(nestling.NotFoundError):
         vit.logits(pixels=images)
+
+
+@pytest.mark.parametrize("name", ["clip/base", "clip/legacy", "siglip/base"])
+def test_towers(fixtures, images, name):
+    path = fixtures / name
+    golden = read_safetensors(path / "golden.safetensors")
+    texts, vision = (nestling.load(path, tower=tower) for tower in ("text", "vision"))
+    assert [texts.describe()["tower"], vision.describe()["tower"]] == ["text", "vision"]
+    offsets = golden["text.offsets"]
+    ids = [golden["text.ids"][start:end].tolist() for start, end in zip(offsets, offsets[1:])]
+    text_vectors, image_vectors = texts.encode(ids), vision.encode(pixels=images)
+    for index, vector in enumerate(text_vectors):
+        assert relative_error(vector, golden[f"text.vector.{index}"]) < 1e-4
+    for index, vector in enumerate(image_vectors):
+        assert relative_error(vector, golden[f"vector.{index}"]) < 1e-4
+    scores = nestling.joint_similarity(texts, text_vectors, image_vectors)
+    assert scores.shape == (4, 4)
+    assert np.array_equal(scores, nestling.joint_similarity(vision, text_vectors, image_vectors))
+    expected = [[golden[f"similarity.{image}.{text}"][0] for text in range(4)] for image in range(4)]
+    assert np.allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_choosing_a_tower(fixtures, vit, images, tmp_path):
+    path = fixtures / "clip" / "base"
+    with pytest.raises(nestling.InvalidArgumentError, match="two towers"):
+        nestling.load(path)
+    with pytest.raises(nestling.InvalidArgumentError, match="no text tower"):
+        nestling.load(fixtures / "vit" / "base", tower="text")
+    with pytest.raises(nestling.InvalidArgumentError, match="tower must be"):
+        nestling.load(path, tower="both")
+    with pytest.raises(nestling.InvalidArgumentError, match="does not say"):
+        nestling.joint_similarity(vit, [[1.0]], [[1.0]])
+    report = nestling.check(path, values=True)
+    assert report["valid"] and report["unused_tensors"] == []
+    # A smaller tower is saved with the other one beside it; packed, it is alone.
+    vision = nestling.load(path, tower="vision")
+    small = vision.submodel(ffn=40, layers=[1])
+    for packed in (False, True):
+        saved = tmp_path / str(packed)
+        small.save(saved, packed=packed)
+        again = nestling.load(saved, tower="vision")
+        assert np.array_equal(again.encode(pixels=images), small.encode(pixels=images))
+    assert not (tmp_path / "False" / "nestling.json").exists()
+    text = nestling.load(tmp_path / "False", tower="text")
+    assert np.array_equal(text.encode([[5, 98]]), nestling.load(path, tower="text").encode([[5, 98]]))
+    with pytest.raises(nestling.InvalidArgumentError, match="no text tower"):
+        nestling.load(tmp_path / "True", tower="text")

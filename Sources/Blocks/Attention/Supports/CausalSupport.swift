@@ -1,0 +1,12 @@
+public import Basics
+public import Kernels
+
+/// Tokens meet those before them and themselves.
+public struct CausalSupport: Support {
+    /// Reads `{}`.
+    public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {}
+
+    public var heads: Int? { nil }
+
+    public func describe(_ arguments: inout nk_attention_f32_arguments) { arguments.causal = 1 }
+}
