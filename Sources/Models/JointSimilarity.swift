@@ -1,5 +1,5 @@
-public import Basics
-public import Blocks
+import Basics
+import Blocks
 import Glibc
 
 /// How a checkpoint scores a text with an image: `scale * <t / |t|, i / |i|> + bias`, of their vectors.

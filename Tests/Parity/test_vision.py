@@ -56,11 +56,11 @@ def test_family(class_name, seed, tmp_path):
 
 
 def test_saved_submodel_loads_in_transformers(tmp_path):
-    """Fewer layers and a narrower FFN are an ordinary ViT."""
+    """Fewer layers and a narrower FFN are an ordinary ViT; a DINOv2 keeps its scales."""
     random = np.random.default_rng(7)
     image = random.normal(size=(3, 40, 24)).astype(np.float32)
     sizes = dict(hidden_size=24, num_attention_heads=3, num_hidden_layers=3, image_size=32, patch_size=8)
-    for class_name, more, ffn in (("ViTModel", dict(intermediate_size=50), 20),):
+    for class_name, more, ffn in (("ViTModel", dict(intermediate_size=50), 20), ("Dinov2Model", dict(mlp_ratio=3), 48)):
         whole, saved = tmp_path / class_name / "whole", tmp_path / class_name / "saved"
         make_model(class_name, sizes | more, 7).save_pretrained(whole)
         small = nestling.load(whole).submodel(layers=[0, 2], ffn=ffn)
