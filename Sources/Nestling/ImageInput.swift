@@ -1,6 +1,6 @@
 public import Basics
 public import Images
-import Models
+public import Models
 
 /// An image that a caller gives to a model.
 public struct ImageInput: Sendable {
@@ -37,6 +37,23 @@ extension Model {
             }
         }
         return sizes
+    }
+
+    /// A batch of `images`. What may be refused is looked at now: floats are prepared at once. Bytes are pixels whatever they are,
+    /// and are prepared when they are run, so that a large batch needs no memory for all of them.
+    ///
+    /// - Throws: as ``prepare(_:threadCount:)``.
+    public func batch(_ images: [ImageInput], threadCount: Int? = nil) throws(Failure) -> Batch {
+        let sizes = try preparedSizes(images)
+        let early = images.indices.filter { images[$0].view.element == .float32 }
+        let prepared = try prepare(early.map { images[$0] }, threadCount: threadCount)
+        let ready = Dictionary(uniqueKeysWithValues: zip(early, prepared))
+        guard early.count < images.count else { return try Batch(prepared, for: network) }
+        let preparation = try imagePreparation()
+        return try Batch(sizes: sizes, for: network) { index, threads throws(Failure) in
+            if let image = ready[index] { return image }
+            return try preparation.prepare(images[index].view, name: images[index].name, threads: threads)
+        }
     }
 
     /// The images as the network takes them, prepared on threads: those that are prepared already are copied.

@@ -64,9 +64,8 @@ private func run(
         let images = try inputs(images, count)
         try run(
             session, Batch(sizes: model.preparedSizes(images), for: model.network),
-            filled: { () throws(NestlingError) in
-                try Batch(model.prepare(images, threadCount: session.threadCount), for: model.network)
-            }, request, options, output, inout_count, out_offsets)
+            filled: { () throws(NestlingError) in try model.batch(images, threadCount: session.threadCount) }, request,
+            options, output, inout_count, out_offsets)
     }
 }
 

@@ -9,6 +9,8 @@ public struct Batch {
         case tokens(ids: UnsafeBufferPointer<Int32>, types: UnsafeBufferPointer<Int32>)
         /// One for each sequence, or none: then only the shape of a result can be asked for.
         case images([PreparedImage])
+        /// Images that are made when they are run: by index, on so many threads.
+        case madeImages(@Sendable (_ index: Int, _ threads: Int?) throws(Failure) -> PreparedImage)
     }
 
     private let content: Content
@@ -34,6 +36,15 @@ public struct Batch {
         sizes: [(channels: Int, height: Int, width: Int)], for network: Network
     ) throws(Failure) {
         try self.init(.images([]), sizes, network)
+    }
+
+    /// Images of these sizes that `make` makes when they are run, a group of sequences at a time: by index, on so many threads
+    /// (`nil`: as set for the process). So no more of them exist at once than are run.
+    public init(
+        sizes: [(channels: Int, height: Int, width: Int)], for network: Network,
+        _ make: @escaping @Sendable (_ index: Int, _ threads: Int?) throws(Failure) -> PreparedImage
+    ) throws(Failure) {
+        try self.init(.madeImages(make), sizes, network)
     }
 
     private init(
@@ -105,8 +116,8 @@ public struct Batch {
         )
     }
 
-    /// What the sequences `group` are made from.
-    func input(_ group: Range<Int>) throws(Failure) -> EmbeddingInput {
+    /// What the sequences `group` are made from; images may have to be made, on `threads` threads.
+    func input(_ group: Range<Int>, threads: Int) throws(Failure) -> EmbeddingInput {
         switch content {
         case .tokens(let ids, let types):
             let tokens = offsets[group.lowerBound]..<offsets[group.upperBound]
@@ -116,6 +127,11 @@ public struct Batch {
         case .images(let images):
             guard images.count == sequences else { throw Failure(.internal, "the batch has sizes, but no images") }
             return .images(images[group])
+        case .madeImages(let make):
+            let images = try PreparedImage.all(group.count, threads: threads) { index, threads throws(Failure) in
+                try make(group.lowerBound + index, threads)
+            }
+            return .images(images[...])
         }
     }
 

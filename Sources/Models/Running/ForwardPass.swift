@@ -38,7 +38,7 @@ struct ForwardPass {
         _ group: Range<Int>, _ context: ForwardContext, beforeBlock: () throws(Failure) -> Void
     ) throws(Failure) -> Reduction? {
         let first = batch.offsets[group.lowerBound]
-        let input = try batch.input(group)
+        let input = try batch.input(group, threads: context.threads)
         context.begin(input, offsets: (group.lowerBound...group.upperBound).map { batch.offsets[$0] - first })
         try context.workspace.reserve(floats: workspaceFloats(group))
         var reduction = reducer.map { Reduction($0, lengths: group.map(batch.length), layers: network.blocks.count) }

@@ -49,7 +49,7 @@ def tokens(
     with model.session() as session:
         session.hidden_states(pixels=pixels, reduction=reduction)
         maps = [np.asarray(session.token_map(layer)) for layer in layers]
-    picture = _shown(pixels)
+    picture = _shown(model, pixels)
     shape = model.describe()["image"]
     patch = (shape["patch_height"], shape["patch_width"])
     figure = Figure(figsize=(2.2 * (len(layers) + 1), 2.6), layout="constrained")
@@ -64,11 +64,14 @@ def tokens(
     return figure
 
 
-def _shown(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Returns prepared pixels as colours from 0 to 1, [height, width, 3]: whatever the normalization, each channel's range."""
-    low = pixels.min(axis=(1, 2), keepdims=True)
-    high = pixels.max(axis=(1, 2), keepdims=True)
-    shown: npt.NDArray[np.float32] = ((pixels - low) / np.maximum(high - low, 1e-12)).transpose(1, 2, 0)
+def _shown(model: Model, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Returns prepared pixels as colours from 0 to 1, [height, width, 3]."""
+    # How a model normalizes shows in what it makes of black and of white.
+    black, white = (
+        prepared[:, prepared.shape[1] // 2, prepared.shape[2] // 2].reshape(3, 1, 1)
+        for prepared in model.prepare([np.full((8, 8, 3), level, np.uint8) for level in (0, 255)])
+    )
+    shown: npt.NDArray[np.float32] = np.clip((pixels - black) / (white - black), 0, 1).transpose(1, 2, 0)
     return shown
 
 

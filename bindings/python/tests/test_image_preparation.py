@@ -143,7 +143,9 @@ def test_plot_of_merged_patches(make, noise):
     pytest.importorskip("matplotlib")
     import nestling.plot
 
-    figure = nestling.plot.tokens(make(SQUARE), noise(40, 30, 3), reduction=nestling.ToMe(r=2))
+    image = noise(24, 24, 3)
+    figure = nestling.plot.tokens(make(SQUARE), image, reduction=nestling.ToMe(r=2))
+    assert np.allclose(figure.axes[0].images[0].get_array(), image / 255, atol=1e-6)
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == ["10 tokens", "layer 1: 8", "layer 2: 6"]
 
