@@ -10,7 +10,8 @@ struct BenchCommand: ParsableCommand {
             First measures what the machine can do at most, out of registers (float32, bfloat16 and int8 arithmetic) and \
             from memory; the last column is the share of that. Without a checkpoint, measures the kernels alone.
 
-            Runs random token ids; needs no tokenizer, and counts no tokenization. Every combination of --tokens, --batch, \
+            Runs random token ids, or images of the size that the model was made for; needs no tokenizer, and counts no \
+            tokenization and no preparation. Every combination of --tokens, --batch, \
             --ffn and --merge is warmed up, then all are measured in turns, so that a machine that slows down slows them \
             all. A sample is as many runs as take 20 ms, at least one. Times are the median of the samples, and half of \
             the range in which their middle half lies.
@@ -31,6 +32,11 @@ struct BenchCommand: ParsableCommand {
 
     @Argument(help: "The directory of a checkpoint; none: measure the kernels.", completion: .directory)
     var path: String?
+
+    @Option(
+        help: ArgumentHelp("Of a checkpoint of texts and images (CLIP, SigLIP): text or vision.", valueName: "tower"),
+        transform: CheckpointArgument.tower)
+    var tower: Tower?
 
     @Option(
         help: ArgumentHelp(
@@ -95,7 +101,7 @@ struct BenchCommand: ParsableCommand {
         var models: [Model] = []
         var tests: [Benchmark.Test] = []
         for codec in dtype?.map(Optional.some) ?? [nil] {
-            let model = try Model(path: path, dtype: codec, progress: bar.report)
+            let model = try Model(path: path, dtype: codec, tower: tower, progress: bar.report)
             models.append(model)
             tests += try self.tests(of: model)
         }
@@ -114,7 +120,7 @@ struct BenchCommand: ParsableCommand {
 
     /// Every combination, the order of the table.
     private func tests(of model: Model) throws(Failure) -> [Benchmark.Test] {
-        let lengths = tokens ?? [16, 128, 512].filter { $0 <= model.maximumTokens ?? .max }
+        let lengths = try lengths(of: model)
         for length in lengths where length > model.maximumTokens ?? .max {
             throw Failure(
                 .invalidArgument, "--tokens \(length): the model's positions allow \(model.maximumTokens ?? 0)")
@@ -136,6 +142,19 @@ struct BenchCommand: ParsableCommand {
             }
         }
         return tests
+    }
+
+    /// Tokens of the sequences to run.
+    private func lengths(of model: Model) throws(Failure) -> [Int] {
+        guard let image = model.image else {
+            return tokens ?? [16, 128, 512].filter { $0 <= model.maximumTokens ?? .max }
+        }
+        guard tokens == nil else {
+            throw Failure(.invalidArgument, "--tokens: the model takes images, whose size says how many there are")
+        }
+        return [
+            try image.tokens(channels: image.channels, height: image.height, width: image.width, name: "the image")
+        ]
     }
 
     private static func dtypes(_ text: String) throws -> [Codec] {

@@ -2,6 +2,12 @@ import Nestling
 
 /// Measures several tests in turns.
 struct Benchmark {
+    /// What is run: random token ids, or random images of the size that the model was made for.
+    fileprivate enum Work {
+        case tokens(TokenBatch)
+        case images([PreparedImage])
+    }
+
     /// One combination: what is run, and what was measured.
     struct Test {
         let ffn: String
@@ -13,7 +19,7 @@ struct Benchmark {
 
         fileprivate(set) var operations = 0.0
         fileprivate(set) var seconds: [Double] = []
-        fileprivate var batch = TokenBatch()
+        fileprivate var work = Work.images([])
         fileprivate var runs = 1
 
         init(
@@ -45,7 +51,11 @@ struct Benchmark {
         }
 
         fileprivate func run() throws(Failure) {
-            _ = try session.encode(batch, reduction: reducer, progress: ProgressBar.listening(stage:done:total:))
+            let progress: Progress = ProgressBar.listening(stage:done:total:)
+            switch work {
+            case .tokens(let batch): _ = try session.encode(batch, reduction: reducer, progress: progress)
+            case .images(let images): _ = try session.encode(images, reduction: reducer, progress: progress)
+            }
         }
     }
 
@@ -55,7 +65,7 @@ struct Benchmark {
     /// The tests, with what has been measured.
     private(set) var tests: [Test]
 
-    /// Prepares `tests` of `model` and its submodels: random ids, the same in every run of the program.
+    /// Prepares `tests` of `model` and its submodels: random inputs, the same in every run of the program.
     init(_ model: Model, _ tests: [Test]) throws(Failure) {
         self.tests = tests
         var random = SplitMix(state: 20_260_101)
@@ -66,14 +76,33 @@ struct Benchmark {
                 throw Failure(
                     .invalidArgument, "--batch \(test.sequences) and --tokens \(test.tokens) are too many tokens")
             }
-            let vocabulary = 0..<Int32(clamping: model.vocabularySize)
-            for _ in 0..<test.sequences {
-                let sequence = (0..<test.tokens).map { _ in Int32.random(in: vocabulary, using: &random) }
-                self.tests[index].batch.append(sequence)
-            }
+            self.tests[index].work =
+                if let format = model.image {
+                    .images(try Self.images(test.sequences, of: format, &random))
+                } else {
+                    .tokens(Self.tokens(test.sequences, of: test.tokens, below: model.vocabularySize, &random))
+                }
             let count = try OperationCount(test.session.model).operations(tokens: test.tokens, reducer: test.reducer)
             self.tests[index].operations = count * Double(test.sequences)
         }
+    }
+
+    private static func tokens(
+        _ sequences: Int, of tokens: Int, below vocabulary: Int, _ random: inout SplitMix
+    ) -> TokenBatch {
+        var batch = TokenBatch()
+        let vocabulary = 0...Int32(clamping: max(0, vocabulary - 1))
+        for _ in 0..<sequences { batch.append((0..<tokens).map { _ in Int32.random(in: vocabulary, using: &random) }) }
+        return batch
+    }
+
+    private static func images(
+        _ count: Int, of format: ImageFormat, _ random: inout SplitMix
+    ) throws(Failure) -> [PreparedImage] {
+        // One image, many times: what its numbers are changes nothing.
+        let image = try PreparedImage(channels: format.channels, height: format.height, width: format.width)
+        for index in 0..<image.count { image.pointer[index] = Float.random(in: -1...1, using: &random) }
+        return Array(repeating: image, count: count)
     }
 
     /// Warms up, then takes so many samples of each test.

@@ -9,6 +9,8 @@ import Nestling
 struct OperationCount {
     private let layers: [Layer]
     private let embedding: Double
+    /// Tokens that are given, and not made by the embedding.
+    private let prefixTokens: Int
     private let vector: Double
 
     private struct Layer {
@@ -18,6 +20,8 @@ struct OperationCount {
         var pair = 0.0
         /// Tokens that are farther apart do not meet.
         var radius: Int?
+        /// Tokens meet only those before them.
+        var isCausal = false
     }
 
     /// The count for `model`.
@@ -30,8 +34,16 @@ struct OperationCount {
                 try OperationCount.layer(blocks[block].node, heads: kept.heads[index], width: kept.widths[index]))
         }
         self.layers = layers
-        embedding = try OperationCount.linear(model.network.weights.architecture.embedding["projection"])
-        vector = model.sentence.steps.reduce(0) { sum, step in
+        let architecture = model.network.weights.architecture
+        embedding =
+            try OperationCount.linear(architecture.embedding["projection"])
+            + OperationCount.linear(architecture.embedding["patches"])
+        prefixTokens = model.image?.prefixTokens ?? 0
+        var pooler = 0.0
+        for step in model.sentence.hasModules ? [] : architecture.pooler["steps"]?.array ?? [] {
+            pooler += try OperationCount.linear(step["linear"])
+        }
+        vector = model.sentence.steps.reduce(pooler) { sum, step in
             guard case .dense(let dense) = step else { return sum }
             let projection = dense.isResidual && dense.inputs != dense.outputs ? 2.0 : 1.0
             return sum + 2 * projection * Double(dense.inputs) * Double(dense.outputs)
@@ -42,9 +54,11 @@ struct OperationCount {
     func operations(tokens: Int, reducer: (any Reducer)? = nil) -> Double {
         let remaining = reducer?.remainingTokens(tokens, layers: layers.count)
         var count = tokens
-        var sum = embedding * Double(tokens) + vector
+        var sum = embedding * Double(tokens - prefixTokens) + vector
         for (index, layer) in layers.enumerated() {
-            sum += layer.linear.before * Double(count) + layer.pair * OperationCount.pairs(count, radius: layer.radius)
+            let pairs = OperationCount.pairs(count, radius: layer.radius)
+            sum += layer.linear.before * Double(count)
+            sum += layer.pair * (layer.isCausal ? (pairs + Double(count)) / 2 : pairs)
             count = remaining?[index] ?? count
             sum += layer.linear.after * Double(count)
         }
@@ -72,6 +86,7 @@ struct OperationCount {
                 layer.linear.before += try linear(mixer["output"], inputs: own * size)
                 layer.pair += 4 * Double(own * size)
                 for support in mixer["supports"]?.array ?? [] {
+                    if support["type"]?.string == "causal" { layer.isCausal = true }
                     if let radius = support["radius"]?.int { layer.radius = min(radius, layer.radius ?? radius) }
                 }
             } else if let channel = sublayer["channel"] {

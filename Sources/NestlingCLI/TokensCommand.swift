@@ -47,7 +47,8 @@ struct TokensCommand: ParsableCommand {
 
     func run() throws(Failure) {
         let bar = running.begin()
-        let whole = try Model(path: checkpoint.path, dtype: precision.dtype, progress: bar.report)
+        let whole = try Model(
+            path: checkpoint.path, dtype: precision.dtype, tower: checkpoint.tower, progress: bar.report)
         bar.clear()
         let model = submodel.isEmpty ? whole : try whole.submodel(submodel.spec)
         if let layer, !(0...model.layers).contains(layer) {

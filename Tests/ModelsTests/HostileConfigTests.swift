@@ -1,6 +1,7 @@
 import Basics
 import Blocks
 import Checkpoints
+import Images
 import Models
 import TestSupport
 import Testing
@@ -18,14 +19,8 @@ import Testing
         let owned = files.map { ($0.0, Array($0.1.utf8)) }
         do {
             let source = OverlaySource(files: owned, base: checkpoint.source)
-            let network = try Network(loading: CheckpointDescription(source), progress: nil)
-            let length = min(2, network.weights.embedding.maximumTokens ?? 2)
-            guard length > 0 else { return true }
-            let sequences = TokenSequences(for: network, lengths: [length], seed: 1)
-            for request in [Request.vectors(VectorOptions())]
-                + network.weights.architecture.heads.keys.map({ .scores($0, unmerged: false) })
-            {
-                _ = try network.runner().run(sequences, request)
+            for description in try CheckpointDescription.all(in: source) {
+                try run(Network(loading: description, progress: nil))
             }
             return true
         } catch let failure as Failure {
@@ -35,6 +30,22 @@ import Testing
         } catch {
             Issue.record("\(what): \(error)")
             return false
+        }
+    }
+
+    /// Two tokens, or an image whose positions are interpolated, for everything that the network gives.
+    private static func run(_ network: Network) throws {
+        let heads = network.weights.architecture.heads.keys.map { Request.scores($0, unmerged: false) }
+        for request in [Request.vectors(VectorOptions())] + heads {
+            if let format = network.weights.embedding.image {
+                let image = try PreparedImage(channels: format.channels, height: 41, width: 25)
+                for index in 0..<image.count { image.pointer[index] = Float(index % 7) }
+                _ = try network.runner().run([image], request)
+                continue
+            }
+            let length = min(2, network.weights.embedding.maximumTokens ?? 2)
+            guard length > 0 else { continue }
+            _ = try network.runner().run(TokenSequences(for: network, lengths: [length], seed: 1), request)
         }
     }
 
@@ -77,6 +88,8 @@ import Testing
     @Test(
         arguments: Fixtures.families.map { "\($0)/base" } + [
             "bert/masked-lm", "modernbert/question-answering", "roberta/sequence-classification",
+        ] + (Fixtures.visionFamilies + Fixtures.towerFamilies).map { "\($0)/base" } + [
+            "deit/with-teacher", "dinov2/swiglu", "dinov2_with_registers/image-classification",
         ])
     func configs(_ directory: String) throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
@@ -92,11 +105,13 @@ import Testing
         }
     }
 
-    @Test(arguments: ["bert/token-classification", "modernbert/base", "mpnet/base"]) func architectures(
-        _ directory: String
-    ) throws {
+    @Test(arguments: [
+        "bert/token-classification", "modernbert/base", "mpnet/base", "vit/base", "deit/with-teacher",
+        "dinov2_with_registers/image-classification", "clip/legacy", "siglip/base",
+    ]) func architectures(_ directory: String) throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
-        let network = try openNetwork(directory)
+        let tower: Tower? = directory.hasPrefix("clip") ? .text : directory.hasPrefix("siglip") ? .vision : nil
+        let network = try openNetwork(directory, tower: tower)
         var settings = NestlingSettings()
         settings.architecture = network.weights.architecture
         settings.architecture?.blocks.removeLast(max(0, network.blocks.count - 2))

@@ -40,6 +40,28 @@ import Testing
         #expect((document["layers"]?.int ?? 0) > 0 && (document["heads"]?.array?.first?.int ?? 0) > 0)
     }
 
+    @Test func imagesAndTowers() throws {
+        let vit = try document("inspect", Fixtures.path("vit/base"), "--json")
+        #expect(vit["output_dimensions"]?.int == 20 && vit["vocabulary_size"]?.int == 0 && vit["pooling"] == ["cls"])
+        #expect(try Command.run("inspect", Fixtures.path("vit/base")).text.contains("32 x 32, in patches of 8 x 8"))
+        let clip = Fixtures.path("clip/base")
+        let refusal = try Command.run("inspect", clip)
+        #expect(refusal.status == 64 && refusal.errors.contains("two towers"))
+        for (tower, hidden) in [("text", 24), ("vision", 32)] {
+            let document = try document("inspect", clip, "--tower", tower, "--json")
+            #expect(document["hidden_size"]?.int == hidden && document["output_dimensions"]?.int == 20)
+        }
+        #expect(try Command.run("check", clip).status == 0)
+
+        // 16 patches of 192 pixels, the class token, two layers, a pooler of 20.
+        let bench = try document("bench", Fixtures.path("vit/base"), "--batch", "1,2", "--repeat", "1", "--json")
+        let results = try #require(bench["results"]?.array)
+        let expected = 2 * (attention(17) + feedForward(17, width: 76)) + 16 * 2 * 192 * 32 + 2 * 32 * 20
+        #expect(results.count == 2 && results.allSatisfy { $0["tokens"]?.int == 17 })
+        #expect(results[0]["operations"]?.double == expected)
+        #expect(try Command.run("bench", Fixtures.path("vit/base"), "--tokens", "4").status == 64)
+    }
+
     @Test func submodelSavesWhatItSays() throws {
         let folder = try TemporaryFolder()
         let out = folder.path("small")
