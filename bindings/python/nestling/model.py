@@ -659,8 +659,10 @@ class Model:
 
     def token_map(
         self,
-        inputs: Any,
+        inputs: Any = None,
         *,
+        pixels: Any = None,
+        images: Any = None,
         reduction: Optional[Reduction],
         layer: Optional[int] = None,
         token_type_ids: Any = None,
@@ -673,6 +675,8 @@ class Model:
         ----------
         inputs
             Token ids or texts.
+        pixels, images
+            Instead of `inputs`, as in `encode`.
         reduction
             How tokens are merged.
         layer
@@ -683,11 +687,13 @@ class Model:
         list of int32 [length], or int32 [length] for a single input
             Entry i is the row of the token that original token i is part of.
         """
-        batch = Inputs.of(inputs)
-        if batch.count == 0:
+        batch = None if inputs is None else Inputs.of(inputs)
+        if batch is not None and batch.count == 0:
             return []
         with self.session() as session:
-            session.hidden_states(batch, reduction=reduction, token_type_ids=token_type_ids)
+            session.hidden_states(
+                batch, pixels=pixels, images=images, reduction=reduction, token_type_ids=token_type_ids
+            )
             return session.token_map(layer)
 
     @overload

@@ -38,8 +38,8 @@ class _LastRun:
 
     __slots__ = ("offsets", "single")
 
-    def __init__(self, tokens: Optional[Tokens], single: bool) -> None:
-        self.offsets = None if tokens is None else tokens.offsets
+    def __init__(self, offsets: Optional[npt.NDArray[np.uintp]], single: bool) -> None:
+        self.offsets = offsets
         self.single = single
 
 
@@ -159,7 +159,7 @@ class Session:
                 ctypes.byref(count),
             )
             del type_ids
-        self._last = _LastRun(batch.tokens, batch.single)
+        self._last = _LastRun(batch.tokens.offsets if batch.tokens else None, batch.single)
         return vectors[0] if batch.single else vectors
 
     def hidden_states(
@@ -312,7 +312,7 @@ class Session:
             pointer(vectors, ctypes.c_float),
             ctypes.byref(count),
         )
-        self._last = _LastRun(None, images.single)
+        self._last = _LastRun(self._token_offsets(images), images.single)
         return vectors[0] if images.single else vectors
 
     def _run_images(
@@ -336,9 +336,18 @@ class Session:
         reporter = self._report(options, description, show_progress_bar, progress, images.size)
         arguments = (self._handle, *images.arguments, ctypes.byref(options))
         reporter.call(function, *arguments, pointer(results, ctypes.c_float), ctypes.byref(count), None)
-        self._last = _LastRun(None, images.single)
+        self._last = _LastRun(self._token_offsets(images), images.single)
         parts = split(results, offsets)
         return parts[0] if images.single else parts
+
+    def _token_offsets(self, images: Pixels) -> npt.NDArray[np.uintp]:
+        """Returns where the tokens of each image begin before any are merged. The library does not look at pixels for that."""
+        offsets = np.zeros(images.count + 1, np.uintp)
+        count = ctypes.c_size_t(0)
+        library.nestling_session_image_hidden_states(
+            self._handle, *images.arguments, None, None, ctypes.byref(count), pointer(offsets, ctypes.c_size_t)
+        )
+        return offsets
 
     def _run_rows(
         self,
@@ -371,7 +380,7 @@ class Session:
             pointer(offsets, ctypes.c_size_t),
         )
         del type_ids
-        self._last = _LastRun(tokens, batch.single)
+        self._last = _LastRun(tokens.offsets, batch.single)
         parts = split(results, offsets)
         return parts[0] if batch.single else parts
 

@@ -76,6 +76,10 @@ def test_description(vit):
 def test_merging(vit, images):
     states = vit.hidden_states(pixels=images, reduction={"method": "tome", "r": 4, "protect": "first"})
     assert [len(state) for state in states] == [9, 8, 5, 13]
+    maps = vit.token_map(pixels=images, reduction={"method": "tome", "r": 4, "protect": "first"})
+    assert [len(rows) for rows in maps] == [17, 16, 13, 21]
+    assert [rows.max() + 1 for rows in maps] == [9, 8, 5, 13]
+    assert len(vit.token_map(pixels=images[1], reduction=nestling.ToMe(r=2))) == 16
     unmerged = vit.hidden_states(pixels=images, reduction=nestling.ToMe(r=4), unmerge=True)
     assert [len(state) for state in unmerged] == [17, 16, 13, 21]
 
