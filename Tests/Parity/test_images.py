@@ -155,3 +155,26 @@ def test_the_whole_way(checkpoint):
     for ours, reference_states in zip(nestling.load(checkpoint).hidden_states(images=images), expected):
         error = np.linalg.norm(ours - reference_states) / np.linalg.norm(reference_states)
         assert error < 1e-5
+
+
+def test_vectors_of_a_tower(tmp_path):
+    """CLIP, with the settings where a processor of texts and images has them."""
+    small = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    config = transformers.CLIPConfig(
+        text_config=dict(small, vocab_size=50, bos_token_id=1, eos_token_id=2, max_position_embeddings=16),
+        vision_config=dict(small, image_size=16, patch_size=8), projection_dim=12,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    theirs = transformers.CLIPModel(config).eval()
+    theirs.save_pretrained(tmp_path)
+    processor = transformers.CLIPImageProcessorPil(size={"shortest_edge": 20}, crop_size={"height": 16, "width": 16})
+    (tmp_path / "processor_config.json").write_text(
+        json.dumps({"processor_class": "CLIPProcessor", "image_processor": json.loads(processor.to_json_string())})
+    )
+    images = [np.random.default_rng(n).integers(0, 256, (50, 30 + n, 3), np.uint8) for n in range(3)]
+    pixels = processor(images, input_data_format="channels_last", return_tensors="pt")
+    with torch.no_grad():
+        expected = theirs.get_image_features(**pixels)
+    expected = getattr(expected, "pooler_output", expected).numpy()
+    vectors = nestling.load(tmp_path, tower="vision").encode(images=images)
+    assert np.linalg.norm(vectors - expected) / np.linalg.norm(expected) < 1e-5
