@@ -21,7 +21,7 @@ public struct ImageInput: Sendable {
 
 extension Model {
     /// The sizes that images have for the network. Pixels are not read.
-    /// - Throws: as ``prepare(_:threadCount:)-(_,_)``, for what sizes can tell.
+    /// - Throws: as ``prepare(_:threadCount:)``, for what sizes can tell.
     public func preparedSizes(
         _ images: [ImageInput]
     ) throws(Failure) -> [(channels: Int, height: Int, width: Int)] {
