@@ -81,7 +81,8 @@ import Testing
                     if call >= stop { throw Failure(.cancelled, "enough") }
                 }
             }
-            #expect(failure == Failure(.cancelled, "enough") && call == stop + 1)
+            // The calling thread hears of its own groups only: in some runs it has so few that it never stops.
+            #expect(call <= stop ? failure == nil : failure == Failure(.cancelled, "enough") && call == stop + 1)
             expectSameBits(try runner.run(sequences, request, reducer: reducer), expected, "after stop \(stop)")
         }
         let maps = try runner.maps(sequences)

@@ -6,9 +6,10 @@ import nestling
 import numpy as np
 import pytest
 import torch
+import transformers
 from drawing import ACTIVATIONS, assert_close
-from make_fixtures import labels, load
-from make_vision_fixtures import make_model, run_image, run_towers
+from make_fixtures import labels, load, randomize
+from make_vision_fixtures import TEXT, VIT, make_images, make_model, run_image, run_towers
 
 SEEDS = range(int(os.environ.get("NESTLING_PARITY_SEEDS", "3")))
 CLASSES = ("ViTModel", "ViTForImageClassification", "DeiTModel", "DeiTForImageClassification",
@@ -101,3 +102,28 @@ def test_towers(family, seed, tmp_path):
     scores = nestling.joint_similarity(ours["text"], *vectors)
     reference = [[wanted[f"similarity.{i}.{t}"][0] for t in range(len(texts))] for i in range(len(images))]
     assert np.allclose(scores, reference, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("class_name,output", (
+    ("CLIPTextModel", "pooler_output"), ("CLIPTextModelWithProjection", "text_embeds"), ("CLIPVisionModel", "pooler_output"),
+    ("CLIPVisionModelWithProjection", "image_embeds"), ("SiglipTextModel", "pooler_output"),
+    ("SiglipVisionModel", "pooler_output")))
+def test_one_tower_alone(class_name, output, tmp_path):
+    """Checkpoints of one tower need no choice."""
+    tower = "text" if "Text" in class_name else "vision"
+    family = "CLIP" if class_name.startswith("CLIP") else "Siglip"
+    settings = TEXT | dict(eos_token_id=98) if tower == "text" else VIT
+    settings |= dict(projection_dim=14) if family == "CLIP" else {}
+    configuration = getattr(transformers, f"{family}{tower.title()}Config")(**settings)
+    randomize(getattr(transformers, class_name)(configuration), 3).save_pretrained(tmp_path)
+    theirs, ours = load(class_name, tmp_path), nestling.load(tmp_path)
+    assert ours.describe()["tower"] == tower
+    ids, pixels = [5, 9, 11, 98, 7], make_images()[1]
+    if tower == "text":
+        wanted = theirs(input_ids=torch.tensor([ids]))
+        states, vector = ours.hidden_states(ids), ours.encode(ids)
+    else:
+        wanted = theirs(pixel_values=torch.from_numpy(pixels[None]), interpolate_pos_encoding=True)
+        states, vector = ours.hidden_states(pixels=pixels), ours.encode(pixels=pixels)
+    assert_close(states, wanted.last_hidden_state[0].numpy(), "states")
+    assert_close(vector, wanted[output][0].numpy(), "vector")

@@ -107,6 +107,19 @@ def test_submodels(vit, images, tmp_path):
         assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("name", ["vit/base", "dinov2/base", "dinov2/swiglu", "dinov2_with_registers/base", "vit_mae/base"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_submodels_that_transformers_cannot_express(fixtures, images, name, packed, tmp_path):
+    whole = nestling.load(fixtures / name)
+    for spec in (dict(heads=1), dict(ffn=[20, 9]), dict(ffn=0.5, heads=[2, 1], output_dim=5)):
+        small = whole.submodel(**spec)
+        small.save(tmp_path / "small", packed=packed, overwrite=True)
+        again = nestling.load(tmp_path / "small")
+        assert np.array_equal(again.encode(pixels=images), small.encode(pixels=images))
+        for ours, theirs in zip(again.hidden_states(pixels=images), small.hidden_states(pixels=images)):
+            assert np.array_equal(ours, theirs)
+
+
 def test_refusals(vit, bert, images):
     for call in (vit.encode, vit.hidden_states):
         with pytest.raises(nestling.InvalidArgumentError, match="takes images, not token ids"):
