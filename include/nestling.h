@@ -271,6 +271,26 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_get_info(
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_describe(
     const nestling_model *model, char *buffer, size_t *inout_count);
 
+/* Says what a reduction (see "Reductions" below) is expected to gain on one sequence, without running anything, as a JSON
+ * object:
+ *     {"tokens": 512, "remaining": [496, ...],     tokens before, and after each layer
+ *      "multiply_adds": ...,                        of the run without reduction: linear layers and the products of attention
+ *      "reduced_multiply_adds": ...,                of the reduced run
+ *      "overhead_multiply_adds": ...,               of reducing: what the method multiplies, and for the rest of its work an
+ *                                                   equivalent: 200,000 for each layer that reduces, 5,000 for each token that
+ *                                                   it looks at, 20 for each element of a token that leaves its row
+ *      "speed_up": 1.37,                            multiply_adds / (reduced_multiply_adds + overhead_multiply_adds)
+ *      "pays": true}                                speed_up is at least 1.02
+ * It is a model of the work, not a measurement. Later versions may add keys.
+ *
+ * tokens         of the sequence; 1 to what the model's positions allow.
+ * reduction      the JSON object.
+ * Sizes as in nestling_build_info.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL.
+ * threads        any.                                                                                      since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_estimate_reduction(
+    const nestling_model *model, uint32_t tokens, const char *reduction, char *buffer, size_t *inout_count);
+
 /* Checks a checkpoint directory without loading its weights: settings and tokenizer can be read; every tensor that the
  * family needs is there with the right shape and a readable dtype; every number is finite if `values` is not 0. Writes a
  * JSON report: {"valid": true|false, "problems": [...], "family": ..., "tensors": ..., "unused_tensors": [...],
@@ -384,6 +404,8 @@ NESTLING_API void nestling_session_release(nestling_session *session);
  *     "r"              tokens fewer in each layer that reduces: a number for all, or a list, one for each; 0 where it ends
  *     "schedule"       of a single r: "constant" (default), "decreasing" (2r falling to 0), "increasing"
  *     "ratio"          instead of r: about this share of the tokens remains after the last layer
+ *     "flops"          instead of r: the constant r with which the multiply-adds of the run come closest to this share of the
+ *                      full run's; see nestling_model_estimate_reduction for what is counted
  *     "keep"           instead of r: this share of the unprotected tokens, rounded up, remains after each layer that reduces
  *     "layers"         the layers that reduce, counted from 1; all unless given. Those past the last one do not count.
  *     "protect"        tokens that neither merge nor are merged into nor pruned: "special" (default: first and last),
@@ -404,6 +426,9 @@ NESTLING_API void nestling_session_release(nestling_session *session);
  *                      The paper's: {"method": "evit", "keep": 0.7, "layers": [4, 7, 10]}. All but one become one.
  *     "attention_received"   tokens to which all attend least are pruned (as arXiv 2001.08950); costs half of an attention.
  *                      proportional_attention has no effect. All that are not protected, but one if none is.
+ *     "maelre"         as local, layer by layer; while a sequence has more than "exact": 512 tokens, its queries meet the means of
+ *                      "groups": 256 runs of neighbouring keys and values with the log of their sizes' sum (after arXiv
+ *                      2507.19409; the approximation is ours; layers with a window stay exact). "band": 1. At most half.
  *     "token_transforming"   every token spreads over those that stay by the softmax of cosines (after arXiv 2506.05709; the
  *                      formula is ours). "temperature": 0.1; "score": "class" (the first token's attention decides which stay;
  *                      default if it is protected) or "received". For a few layers: costs tokens before times after. All but

@@ -27,6 +27,8 @@ public final class ForwardContext {
     public private(set) var originalOffsets: [Int] = [0]
     /// Added to the score of each key: `log(size)` when attention is proportional; empty: nothing.
     public internal(set) var keyBias: [Float] = []
+    /// How attention of long sequences is approximated; `nil`: not at all.
+    public var keyPooling: KeyPooling?
     /// If set, the next attention writes there what a reducer wants to know.
     public var signals: LayerSignals?
 
@@ -51,6 +53,7 @@ public final class ForwardContext {
         maps.removeAll(keepingCapacity: true)
         pruned = nil
         signals = nil
+        keyPooling = nil
     }
 
     /// Takes note that there are fewer tokens: `positions`, `sizes` and `maps` are already new.
@@ -61,16 +64,29 @@ public final class ForwardContext {
         if proportional { keyBias = sizes.map { logf($0) } }
     }
 
-    /// Sequences, back to back, that are alike in whether ``keyBias`` is for them: only for those that have merged.
-    var runs: [(sequences: Range<Int>, isBiased: Bool)] {
-        guard !keyBias.isEmpty else { return [(0..<sequences, false)] }
-        var runs: [(sequences: Range<Int>, isBiased: Bool)] = []
+    /// Sequences, back to back, that attend alike.
+    struct Run {
+        var sequences: Range<Int>
+        /// Whether ``keyBias`` is for them: only for those that have merged.
+        let isBiased: Bool
+        /// Whether ``keyPooling`` is for them: only for long ones.
+        let isPooled: Bool
+    }
+
+    var runs: [Run] {
+        guard !keyBias.isEmpty || keyPooling != nil else {
+            return [Run(sequences: 0..<sequences, isBiased: false, isPooled: false)]
+        }
+        var runs: [Run] = []
         for sequence in 0..<sequences {
-            let isBiased = length(sequence) < originalOffsets[sequence + 1] - originalOffsets[sequence]
-            if let last = runs.last, last.isBiased == isBiased {
+            let length = length(sequence)
+            let isBiased =
+                !keyBias.isEmpty && length < originalOffsets[sequence + 1] - originalOffsets[sequence]
+            let isPooled = keyPooling.map { length > $0.exactTokens } ?? false
+            if let last = runs.last, last.isBiased == isBiased, last.isPooled == isPooled {
                 runs[runs.count - 1].sequences = last.sequences.lowerBound..<sequence + 1
             } else {
-                runs.append((sequence..<sequence + 1, isBiased))
+                runs.append(Run(sequences: sequence..<sequence + 1, isBiased: isBiased, isPooled: isPooled))
             }
         }
         return runs

@@ -164,6 +164,15 @@ public final class Network: Sendable {
     /// Elements of a hidden state.
     public var hiddenSize: Int { weights.architecture.hiddenSize }
 
+    /// What the network computes, heads not counted.
+    public var outline: NetworkOutline {
+        var outline = NetworkOutline(layers: blocks.map(\.outline))
+        outline.embedding = Double(weights.embedding.multiplyAddsPerToken)
+        outline.vector = Double(weights.pipeline.multiplyAdds)
+        outline.hiddenSize = hiddenSize
+        return outline
+    }
+
     /// Learned numbers in use, heads not counted.
     public var parameters: Int {
         weights.embedding.parameters + blocks.reduce(0) { $0 + $1.parameters } + (weights.finalNorm?.parameters ?? 0)

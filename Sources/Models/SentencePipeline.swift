@@ -25,6 +25,13 @@ public struct SentencePipeline: Sendable {
     public let dimensions: Int
     /// Learned numbers.
     public let parameters: Int
+    /// Multiply-adds for each vector.
+    var multiplyAdds: Int {
+        steps.reduce(0) { sum, step in
+            guard case .dense(let linear, _, _, let projection) = step else { return sum }
+            return sum + linear.multiplyAdds + (projection?.multiplyAdds ?? 0)
+        }
+    }
     private let steps: [Step]
     private let pooler: Head?
     /// Elements that the first step with weights expects; `nil` without one.

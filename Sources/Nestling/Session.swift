@@ -153,3 +153,13 @@ extension Model {
         throw Failure(.notFound, "the checkpoint names no head; it has \(headKinds.map(\.name))")
     }
 }
+
+extension Model {
+    /// What `reduction` is expected to gain on a sequence of `tokens`, without running anything.
+    public func estimate(_ reduction: any Reducer, tokens: Int) throws(Failure) -> ReductionEstimate {
+        guard tokens >= 1, tokens <= maximumTokens ?? Int(Int32.max) else {
+            throw Failure(.invalidArgument, "tokens \(tokens) is not in 1 ... \(maximumTokens ?? Int(Int32.max))")
+        }
+        return ReductionEstimate(reduction, tokens: tokens, network)
+    }
+}

@@ -114,6 +114,18 @@ public func nestling_model_describe(
 }
 
 @c @implementation
+public func nestling_model_estimate_reduction(
+    _ model: OpaquePointer?, _ tokens: UInt32, _ reduction: UnsafePointer<CChar>?,
+    _ buffer: UnsafeMutablePointer<CChar>?, _ inout_count: UnsafeMutablePointer<Int>?
+) -> nestling_status {
+    reporting { () throws(NestlingError) in
+        let model = try object(model, as: Model.self, "model")
+        let reducer = try Reducers.reducer(json: try text(reduction, "reduction"))
+        try deliver(try model.estimate(reducer, tokens: Int(tokens)).json.serialized(), buffer, inout_count)
+    }
+}
+
+@c @implementation
 public func nestling_check(
     _ path: UnsafePointer<CChar>?, _ values: Int32, _ buffer: UnsafeMutablePointer<CChar>?,
     _ inout_count: UnsafeMutablePointer<Int>?

@@ -120,6 +120,19 @@ static void asking(nestling_model *model, const char *checkpoint) {
     OK(nestling_model_describe(model, text, &count));
     CHECK(text[0] == '{' && strlen(text) + 1 == needed && strstr(text, "bert") != NULL);
 
+    const char *tome = "{\"method\": \"tome\", \"r\": 2}";
+    count = 7;
+    REFUSED(INVALID, "model", nestling_model_estimate_reduction(NULL, 8, tome, text, &count));
+    REFUSED(INVALID, "reduction", nestling_model_estimate_reduction(model, 8, NULL, text, &count));
+    REFUSED(INVALID, "shrink", nestling_model_estimate_reduction(model, 8, "{\"method\": \"shrink\"}", text, &count));
+    REFUSED(INVALID, "tokens 0", nestling_model_estimate_reduction(model, 0, tome, text, &count));
+    REFUSED(INVALID, "tokens 4294967295", nestling_model_estimate_reduction(model, UINT32_MAX, tome, text, &count));
+    REFUSED(INVALID, "inout_count", nestling_model_estimate_reduction(model, 8, tome, text, NULL));
+    CHECK(count == 7);
+    count = sizeof text;
+    OK(nestling_model_estimate_reduction(model, 8, tome, text, &count));
+    CHECK(strstr(text, "\"remaining\":[6") != NULL && strstr(text, "\"pays\":false") != NULL);
+
     count = 7;
     REFUSED(INVALID, "path", nestling_check(NULL, 0, text, &count));
     REFUSED(INVALID, "inout_count", nestling_check(checkpoint, 0, text, NULL));

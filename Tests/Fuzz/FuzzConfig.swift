@@ -40,7 +40,9 @@ func fuzzConfig(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
         let network = try Network(loading: CheckpointDescription(source), progress: nil)
         guard network.blocks.count <= 16, network.weights.embedding.maximumTokens ?? 5 >= 5 else { return 0 }
         try run(network, reducer: nil)
-        try run(network, reducer: Reducers.reducer(json: #"{"method":"tome","r":1}"#))
+        for method in ["tome", "attention_received", "token_transforming", "maelre"] {
+            try run(network, reducer: Reducers.reducer(json: #"{"method":"\#(method)","r":1}"#))
+        }
     } catch {
         guard !error.message.isEmpty, !error.message.utf8.contains(0x0A), error.kind != .internal else {
             fatalError("a message on several lines, or a mistake of ours: \(error)")

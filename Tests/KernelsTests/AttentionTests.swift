@@ -58,6 +58,15 @@ struct AttentionCase {
     /// Of the sequences in `range`.
     func run(threads: Int32 = 0, sequences range: Range<Int>? = nil) -> Floats {
         let output = Floats(tokens * queryStride, misalignment: 1)
+        withArguments(output, sequences: range) { nk_attention_f32($0, threads) }
+        return output
+    }
+
+    /// Describes the case to a kernel.
+    func withArguments(
+        _ output: Floats, sequences range: Range<Int>? = nil,
+        _ body: (UnsafePointer<nk_attention_f32_arguments>) -> Void
+    ) {
         let range = range ?? 0..<offsets.count - 1
         offsets.withUnsafeBufferPointer { offsets in
             withExtendedLifetime((keyBias, slopes, relative, positions, storedKey, storedValue)) {
@@ -78,14 +87,13 @@ struct AttentionCase {
                                     key_bias: keyBias, alibi_slopes: slopes, relative_bias: relative,
                                     relative_radius: radius, key_type: storedKey?.type ?? NK_F32,
                                     value_type: storedValue?.type ?? NK_F32, precision: precision)
-                                nk_attention_f32(&arguments, threads)
+                                body(&arguments)
                             }
                         }
                     }
                 }
             }
         }
-        return output
     }
 
     /// The formula in float64, `[tokens, heads * size]`.
@@ -106,7 +114,7 @@ struct AttentionCase {
     }
 
     /// The keys that a query meets, with the share of each.
-    private func weights(sequence: Int, head: Int, query i: Int) -> [(Int, Double)] {
+    func weights(sequence: Int, head: Int, query i: Int) -> [(Int, Double)] {
         let start = offsets[sequence], keyHead = head / (heads / keyHeads)
         let own = positions?[i] ?? Int32(i - start)
         var scores = [(Int, Double)]()

@@ -17,7 +17,7 @@ import Testing
 
     static let tolerance = 1e-4
 
-    @Test func allCasesAreFound() { #expect(Self.cases.count == 21) }
+    @Test func allCasesAreFound() { #expect(Self.cases.count == 25) }
 
     @Test(arguments: cases) func agrees(_ test: TokenMergingTests.Case) throws {
         let golden = try Golden(test.directory, file: "reducers.safetensors")
@@ -61,7 +61,7 @@ import Testing
         #"{"method":"local","r":3,"band":2}"#,
         #"{"method":"local","r":1000000,"causal":true,"protect":"none"}"#,
         #"{"method":"token_transforming","keep":0.7,"layers":[1,2]}"#,
-        #"{"method":"token_transforming","r":3,"protect":"none"}"#,
+        #"{"method":"token_transforming","r":3,"protect":"none"}"#, #"{"method":"maelre","r":3,"exact":9,"groups":4}"#,
     ]
 
     @Test(arguments: methods, ["alibi", "bert", "gte", "modernbert", "mpnet"])
@@ -129,6 +129,26 @@ import Testing
         }
     }
 
+    /// 10,000 tokens: local merging, and MAELRE, run in memory that grows with the tokens, not with their square.
+    @Test(arguments: [#"{"method":"local","ratio":0.1,"band":4}"#, #"{"method":"maelre","ratio":0.1}"#])
+    func longSequences(_ text: String) throws {
+        let network = try openNetwork("gte/base")
+        let reducer = try Reducers.reducer(json: text)
+        let request = Request.states(layer: network.blocks.count, unmerged: false)
+        func bytes(_ tokens: Int) throws -> Int {
+            try network.workspaceFloats(rows: tokens, sequences: 1, request, reducer: ReducerNeeds(reducer)) * 4
+        }
+        let (one, two) = (try bytes(10_000), try bytes(20_000))
+        #expect(two <= 2 * one + 4096 && two > one)
+        #expect(one < 10_000 * network.hiddenSize * 4 * 16)
+        let sequences = TokenSequences([(0..<10_000).map { Int32($0 * 7919 % 50 + 3) }])
+        let states = try network.runner(memoryLimit: one).run(sequences, request, reducer: reducer)
+        #expect(states[0].count == reducer.remainingTokens(10_000, in: network.outline).last! * network.hiddenSize)
+        #expect(states[0].count < 10_000 * network.hiddenSize / 3)
+        let areFinite = states[0].allSatisfy(\.isFinite)
+        #expect(areFinite)
+    }
+
     @Test func pruningMoreThanThereIsLeavesWhatIsProtected() throws {
         let network = try openNetwork("bert/base")
         let sequences = TokenSequences(for: network, lengths: [1, 2, 3, 9], seed: 8)
@@ -156,6 +176,9 @@ import Testing
         (#"{"method":"tome","r":1,"protect":[1,-1]}"#, "protect"),
         (#"{"method":"token_transforming","r":1,"temperature":0}"#, "temperature"),
         (#"{"method":"token_transforming","r":1,"score":"none"}"#, "score"),
+        (#"{"method":"maelre","r":1,"exact":0}"#, "exact"),
+        (#"{"method":"maelre","r":1,"exact":8,"groups":9}"#, "groups"),
+        (#"{"method":"tome","flops":1.5}"#, "flops"), (#"{"method":"tome","flops":0.5,"keep":0.5}"#, "flops"),
         (#"{"method":"attention_received"}"#, "\"r\""),
     ])
     func refuses(_ text: String, _ named: String) throws {

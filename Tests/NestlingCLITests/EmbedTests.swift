@@ -87,6 +87,7 @@ import Testing
             try Command.run(ids + ["--ffn", "1", "--heads", "1.0", "--layers", "0-2", "--merge", "0"]).text == whole)
         for options in [
             ["--ffn", "0.5"], ["--heads", "1"], ["--layers", "0,2"], ["--merge", "4"], ["--merge-ratio", "0.5"],
+            ["--reduce", #"{"method":"pitome","keep":0.5}"#],
         ] {
             let outcome = try Command.run(ids + options)
             #expect(outcome.status == 0, "\(outcome.errors)")

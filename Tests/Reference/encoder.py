@@ -79,10 +79,10 @@ def rotate(x, positions, theta):
     return np.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
-def relative_buckets(positions):
-    """MPNet's bucket [n, n] of each (query, key) pair: 32 buckets, half of them for keys after the query; distances up to
+def relative_buckets(positions, key_positions):
+    """MPNet's bucket [n, m] of each (query, key) pair: 32 buckets, half of them for keys after the query; distances up to
     7 have a bucket each, greater ones share logarithmic buckets up to 128."""
-    difference = positions[None, :] - positions[:, None]
+    difference = key_positions[None, :] - positions[:, None]
     distance = np.abs(difference)
     far = 8 + np.floor(np.log(np.maximum(distance, 8) / 8) / math.log(16) * 8 + 1e-9).astype(int)
     return np.where(difference > 0, 16, 0) + np.where(distance < 8, distance, np.minimum(far, 15))
@@ -224,16 +224,27 @@ class Encoder:
         positions = state.positions
         if layer.theta is not None:
             query, key = rotate(query, positions, layer.theta), rotate(key, positions, layer.theta)
+        metric = key.mean(axis=0)
+        key_positions, key_bias = positions, state.key_bias()
+        groups = state.key_groups() if layer.window is None else None
+        if groups is not None:
+            sizes = state.sizes if state.reduction.is_proportional() else np.ones(len(x))
+            shares = [sizes[group] / sizes[group].sum() for group in groups]
+            key, value = (np.stack([share @ rows[:, group] for share, group in zip(shares, groups)], axis=1)
+                          for rows in (key, value))
+            key_positions = np.array([positions[(group[0] + group[-1]) // 2] for group in groups])
+            key_bias = np.log([sizes[group].sum() for group in groups])
         scores = query @ key.transpose(0, 2, 1) / math.sqrt(width)
         if self.relative_bias is not None:
-            scores = scores + self.relative_bias[relative_buckets(positions)][:, :, :heads].transpose(2, 0, 1)
+            buckets = relative_buckets(positions, key_positions)
+            scores = scores + self.relative_bias[buckets][:, :, :heads].transpose(2, 0, 1)
         if layer.window is not None:
             scores = np.where(np.abs(positions[:, None] - positions[None, :]) <= layer.window, scores, -np.inf)
-        scores = scores + state.key_bias()
+        scores = scores + key_bias
         weights = softmax(scores)
         joined = (weights @ value).transpose(1, 0, 2).reshape(len(x), heads * width)
         weight, bias = layer.output
-        return linear(joined, weight[:, :heads * width], bias), key.mean(axis=0), weights
+        return linear(joined, weight[:, :heads * width], bias), metric, weights
 
     def _feed_forward(self, layer, x, width):
         """The first `width` neurons of the FFN over x [n, hidden]."""

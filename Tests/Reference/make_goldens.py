@@ -63,12 +63,14 @@ REDUCERS = {
     "transforming": {"method": "token_transforming", "keep": 0.6, "layers": [1, 2]},
     "transforming_received": {"method": "token_transforming", "r": [2, 0, 1], "temperature": 0.2, "score": "received",
                               "protect": "none", "proportional_attention": False},
+    "maelre": {"method": "maelre", "r": 3, "exact": 12, "groups": 5},
+    "maelre_plain": {"method": "maelre", "keep": 0.8, "exact": 4, "groups": 4, "band": 2, "proportional_attention": False},
 }
 REDUCED_LENGTHS = [1, 2, 3, 4, 5, 8, 13, 20]
 REDUCED_CHECKPOINTS = {
     "bert/base": tuple(REDUCERS),
-    "mpnet/base": ("pitome", "attention_received", "transforming"),
-    "modernbert/base": ("evit", "attention_received", "tofu", "local_causal", "transforming"),
+    "mpnet/base": ("pitome", "attention_received", "transforming", "maelre"),
+    "modernbert/base": ("evit", "attention_received", "tofu", "local_causal", "transforming", "maelre"),
 }
 
 # checkpoint -> name -> Part: prefixes of each kept layer
@@ -154,13 +156,15 @@ def make_merging(name):
     (FIXTURES / name / "tome.json").write_text(json.dumps(description, indent=1) + "\n")
 
 
+def reduction(case):
+    """The reduction of a case of REDUCERS."""
+    settings = dict(REDUCERS[case])
+    common = {key: settings.pop(key) for key in list(settings) if key in reducers.Reduction.__dataclass_fields__}
+    return reducers.Reduction(**common, options=settings)
+
+
 def make_reducers(name):
     """Writes reducers.safetensors and reducers.json of a checkpoint: like tome, with the unmerged states as well."""
-    def reduction(case):
-        settings = dict(REDUCERS[case])
-        common = {key: settings.pop(key) for key in list(settings) if key in reducers.Reduction.__dataclass_fields__}
-        return reducers.Reduction(**common, options=settings)
-
     encoder = Encoder(FIXTURES / name)
     cases = REDUCED_CHECKPOINTS[name]
     sequences = choose_sequences(encoder, REDUCED_LENGTHS, lambda _: [reduction(case) for case in cases])

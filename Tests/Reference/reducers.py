@@ -9,7 +9,8 @@ many-to-many method. `kept` are the old rows whose places the new ones take, ris
 (`T.T @ sizes`), the map of the strongest entries, the way back (`T @ rows`), and the composition over layers (a product).
 
 Sources: PiToMe, arXiv 2405.16148; EViT, arXiv 2202.07800; ToFu, arXiv 2312.01026; PoWER-BERT, arXiv 2001.08950 (attention
-received); local merging, arXiv 2405.17951; Token Transforming, arXiv 2506.05709, whose formula is this project's own (see
+received); local merging, arXiv 2405.17951; MAELRE, arXiv 2507.19409 (`key_groups` is this
+project's choice of an approximation); Token Transforming, arXiv 2506.05709, whose formula is this project's own (see
 `token_transforming`). Conventions that the papers leave open are those of `tome.py`.
 """
 
@@ -95,6 +96,15 @@ class State:
     def map(self):
         """[n original]: the row with the greatest share; -1: none."""
         return np.where(self.matrix.any(axis=1), self.matrix.argmax(axis=1), -1)
+
+    def key_groups(self):
+        """MAELRE: runs of neighbouring keys that are averaged, where the sequence is long; None: attention is exact."""
+        n, options = len(self.sizes), self.reduction.options
+        exact = options.get("exact", 512)
+        if self.reduction.method != "maelre" or n <= exact:
+            return None
+        count = options.get("groups", min(256, exact))
+        return [np.arange(n * group // count, n * (group + 1) // count) for group in range(count)]
 
     def key_bias(self):
         return np.log(self.sizes) if self.reduction.is_proportional() else np.zeros(len(self.sizes))
@@ -286,5 +296,5 @@ def token_transforming(reduction, x, sizes, seen, count):
     return matrix, weighed.T @ x / weighed.sum(axis=0)[:, None], kept, margin
 
 
-METHODS = {"tofu": tofu, "local": local, "pitome": pitome, "evit": evit, "attention_received": attention_received,
-           "token_transforming": token_transforming}
+METHODS = {"maelre": local, "tofu": tofu, "local": local, "pitome": pitome, "evit": evit,
+           "attention_received": attention_received, "token_transforming": token_transforming}

@@ -13,6 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import make_goldens  # noqa: E402
+import reducers  # noqa: E402
 from encoder import Encoder, Part, read_safetensors  # noqa: E402
 from tome import Reduction, State, match  # noqa: E402
 
@@ -93,6 +95,31 @@ def test_merging_keeps_what_it_must(name):
         assert np.allclose(run.pooled("mean"), weighed, rtol=0, atol=1e-12)
         plain = encoder.run(ids)
         assert np.array_equal(encoder.run(ids, reduction=Reduction(r=0)).states[-1], plain.states[-1])
+
+
+@pytest.mark.parametrize("case", make_goldens.REDUCERS)
+def test_other_methods_keep_what_they_must(case):
+    encoder, reduction = Encoder(FIXTURES / "bert/base"), make_goldens.reduction(case)
+    random = np.random.default_rng(6)
+    for length in (1, 2, 3, 4, 9, 20):
+        ids = random.integers(3, 100, length)
+        run = encoder.run(ids, reduction=reduction)
+        matrix = run.last.matrix
+        assert np.allclose(matrix.sum(axis=0), run.last.sizes)
+        assert (matrix >= 0).all() and matrix.any(axis=0).all()
+        shares = matrix.sum(axis=1)
+        assert np.allclose(shares[list(run.last.pruned)], 0)
+        assert np.allclose(np.delete(shares, list(run.last.pruned)), 1)
+        # Protected tokens are alone in their rows, in their places.
+        for token in set(range(length)) - set(reduction.free(length)):
+            assert matrix[token].max() == 1 and np.count_nonzero(matrix[:, matrix[token].argmax()]) == 1
+        # What was restored is restored to itself.
+        rows = run.last.restored(run.states[-1])
+        if not run.last.pruned and not case.startswith("transforming"):
+            assert np.array_equal(run.last.restored(np.linalg.pinv(matrix) @ rows).round(9), rows.round(9))
+    if reduction.method != "maelre":
+        nothing = reducers.Reduction(reduction.method, r=0, protect=reduction.protect, options=reduction.options)
+        assert np.array_equal(encoder.run(ids, reduction=nothing).states[-1], encoder.run(ids).states[-1])
 
 
 def test_proportional_attention_of_twins():

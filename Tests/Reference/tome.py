@@ -114,6 +114,10 @@ class State:
         """Nothing merged yet."""
         return State(np.ones(length, int), np.arange(length), np.arange(length), reduction)
 
+    def key_groups(self):
+        """Which keys are averaged before they meet queries: none."""
+        return None
+
     def key_bias(self):
         """What proportional attention adds to the scores of each key: [n now]."""
         return np.log(self.sizes) if self.reduction.proportional_attention else np.zeros(len(self.sizes))

@@ -69,6 +69,9 @@ public struct Attention: Mixer {
     }
 
     public var parameters: Int { query.parameters + key.parameters + value.parameters + output.parameters }
+    public var multiplyAddsPerPair: Int { 2 * heads * headSize }
+    public var multiplyAddsPerToken: Int { [query, key, value, output].reduce(0) { $0 + $1.multiplyAdds } }
+    public var radius: Int? { supports.compactMap(\.radius).min() }
     public var metricSize: Int? { headSize }
     public var headStep: Int { heads / keyHeads }
 

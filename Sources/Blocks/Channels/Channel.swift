@@ -7,6 +7,8 @@ public protocol Channel: Sendable {
     var width: Int { get }
     /// Learned numbers in use.
     var parameters: Int { get }
+    /// Multiply-adds for each token.
+    var multiplyAddsPerToken: Int { get }
 
     /// The leading `width` neurons (at most what is in use), sharing the weights.
     func keeping(width: Int) -> any Channel

@@ -29,6 +29,7 @@ public struct GatedMLP: Channel {
 
     public var width: Int { up.outputs }
     public var parameters: Int { gate.parameters + up.parameters + down.parameters }
+    public var multiplyAddsPerToken: Int { gate.multiplyAdds + up.multiplyAdds + down.multiplyAdds }
 
     public func keeping(width: Int) -> any Channel {
         GatedMLP(

@@ -25,6 +25,7 @@ public struct MLP: Channel {
 
     public var width: Int { up.outputs }
     public var parameters: Int { up.parameters + down.parameters }
+    public var multiplyAddsPerToken: Int { up.multiplyAdds + down.multiplyAdds }
 
     public func keeping(width: Int) -> any Channel {
         MLP(

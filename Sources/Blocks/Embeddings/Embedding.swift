@@ -8,6 +8,8 @@ public protocol Embedding: Sendable {
     var hiddenSize: Int { get }
     /// Learned numbers.
     var parameters: Int { get }
+    /// Multiply-adds for each token.
+    var multiplyAddsPerToken: Int { get }
     /// Token ids are `0 ..< vocabularySize`; 0 where no token ids are taken.
     var vocabularySize: Int { get }
     /// Type ids are `0 ..< tokenTypes`; 0 where the model knows none.

@@ -69,6 +69,7 @@ public struct PatchEmbedding: Embedding {
     public var parameters: Int {
         patches.parameters + prefix.count + positions.grid.count * hiddenSize + (norm?.parameters ?? 0)
     }
+    public var multiplyAddsPerToken: Int { patches.multiplyAdds }
     public var vocabularySize: Int { 0 }
     public var tokenTypes: Int { 0 }
     public var maximumTokens: Int? { nil }

@@ -49,6 +49,7 @@ public struct TokenEmbedding: Embedding {
     public var maximumTokens: Int? {
         positions.map { max(0, $0.rows - (paddingID.map { Int($0) + 1 } ?? positionOffset)) }
     }
+    public var multiplyAddsPerToken: Int { projection?.multiplyAdds ?? 0 }
     public var parameters: Int {
         [tokens, positions, types].compactMap { $0 }.reduce(0) { $0 + $1.rows * $1.columns } + (norm?.parameters ?? 0)
             + (projection?.parameters ?? 0)

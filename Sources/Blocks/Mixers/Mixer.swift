@@ -9,6 +9,12 @@ public protocol Mixer: Sendable {
     var headStep: Int { get }
     /// Learned numbers in use.
     var parameters: Int { get }
+    /// Multiply-adds for each pair of tokens that meets.
+    var multiplyAddsPerPair: Int { get }
+    /// Multiply-adds for each token.
+    var multiplyAddsPerToken: Int { get }
+    /// Tokens that are farther apart do not meet; `nil`: all do.
+    var radius: Int? { get }
     /// Elements of a row of the keys that reducers see; `nil`: this mixer gives no ``LayerSignals``.
     var metricSize: Int? { get }
 

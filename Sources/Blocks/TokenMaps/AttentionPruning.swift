@@ -14,8 +14,8 @@ public struct AttentionPruning: Reducer {
         settings = try ReductionSettings(fields, isProportional: false)
     }
 
-    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
-        settings.remaining(tokens, layers: layers) { min(settings.protection.free($0).count, $0 - 1) }
+    public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
+        settings.remaining(tokens, in: outline) { min(settings.protection.free($0).count, $0 - 1) }
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {

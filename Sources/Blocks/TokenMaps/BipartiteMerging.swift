@@ -19,8 +19,12 @@ public struct BipartiteMerging: Reducer {
     /// The matching of another reducer that was told `settings`.
     init(_ settings: ReductionSettings) { self.settings = settings }
 
-    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
-        settings.remaining(tokens, layers: layers) { Bipartition($0, settings.protection).mostMerges }
+    public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
+        Double(count) * Double(count) / 4 * Double(keySize)
+    }
+
+    public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
+        settings.remaining(tokens, in: outline) { Bipartition($0, settings.protection).mostMerges }
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {

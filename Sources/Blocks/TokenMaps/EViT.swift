@@ -26,8 +26,8 @@ public struct EViT: Reducer {
     /// Fewer tokens, where so many of them are fused or dropped.
     private func mostRemoved(_ count: Int) -> Int { settings.protection.free(count).count - (fuses ? 1 : 0) }
 
-    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
-        settings.remaining(tokens, layers: layers, extra: fuses ? 1 : 0, most: mostRemoved)
+    public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
+        settings.remaining(tokens, in: outline, extra: fuses ? 1 : 0, most: mostRemoved)
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {

@@ -23,8 +23,14 @@ public struct EnergyMerging: Reducer {
         margin = try fields.optionalNumber("margin", in: -1...1)
     }
 
-    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
-        settings.remaining(tokens, layers: layers) { settings.protection.free($0).count / 2 }
+    public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
+        // The energies, an exponential of about ten multiply-adds for each, and the matching.
+        Double(count) * Double(count) * Double(keySize + 10)
+            + Double(count - remaining) * Double(count) * Double(keySize)
+    }
+
+    public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
+        settings.remaining(tokens, in: outline) { settings.protection.free($0).count / 2 }
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {

@@ -22,8 +22,17 @@ public struct LocalMerging: Reducer {
         isCausal = try fields.bool("causal", default: false)
     }
 
-    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
-        settings.remaining(tokens, layers: layers) { mostMerges(Bipartition($0, settings.protection)) }
+    /// What another reducer does that was told `settings`.
+    init(_ settings: ReductionSettings, band: Int, isCausal: Bool) {
+        (self.settings, self.band, self.isCausal) = (settings, band, isCausal)
+    }
+
+    public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
+        Double(count) / 2 * Double(min(2 * band - 1, count / 2)) * Double(keySize)
+    }
+
+    public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
+        settings.remaining(tokens, in: outline) { mostMerges(Bipartition($0, settings.protection)) }
     }
 
     /// Sources that have a destination within reach, as far as the halves have any.

@@ -16,9 +16,16 @@ public protocol Reducer: Sendable {
     /// Whether its maps may be many-to-many.
     var mixes: Bool { get }
 
-    /// How many tokens remain after each of `layers` layers of a sequence that begins with `tokens`: `layers` numbers
-    /// that never rise. Known without running anything.
-    func remainingTokens(_ tokens: Int, layers: Int) -> [Int]
+    /// How attention of long sequences is approximated; `nil`: not at all.
+    var keyPooling: KeyPooling? { get }
+
+    /// How many tokens remain after each layer of a network, of a sequence that begins with `tokens`: numbers that never rise.
+    /// Known without running anything.
+    func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int]
+
+    /// Multiply-adds of deciding what becomes of `count` tokens, and of joining them where that is a product, signals not
+    /// counted.
+    func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double
 
     /// The map of one sequence that leaves `remaining` rows, or `nil` if all stay. Whatever the signals hold, infinities and
     /// not-a-numbers included, it gives a map of so many rows.
@@ -28,6 +35,14 @@ public protocol Reducer: Sendable {
 extension Reducer {
     public var prunes: Bool { false }
     public var mixes: Bool { false }
+    public var keyPooling: KeyPooling? { nil }
+
+    public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double { 0 }
+
+    /// ``remainingTokens(_:in:)`` of a network of which only the number of layers is known.
+    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
+        remainingTokens(tokens, in: NetworkOutline(layers: layers))
+    }
 }
 
 /// What a reducer may ask of a layer's attention, for each token.
@@ -42,6 +57,14 @@ public struct Signals: OptionSet, Sendable {
     /// The mean over all queries and heads of the weights with which it is attended to. Costs the scores a second time:
     /// about half of the attention.
     public static let attentionReceived = Signals(rawValue: 4)
+
+    /// Multiply-adds of getting them in `layer`, whose attention has half of ``NetworkOutline/Layer/pair`` for scores.
+    public func multiplyAdds(_ layer: NetworkOutline.Layer, tokens: Int) -> Double {
+        var sum = contains(.keys) ? layer.pair / 2 * Double(tokens) : 0
+        if contains(.firstTokenAttention) { sum += layer.pair / 2 * Double(tokens) }
+        if contains(.attentionReceived) { sum += layer.pair / 2 * layer.pairs(tokens) }
+        return sum
+    }
 }
 
 /// The tokens of one sequence at one layer, as a reducer sees them.

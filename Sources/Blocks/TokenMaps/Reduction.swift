@@ -11,11 +11,11 @@ public struct Reduction {
     /// The row, within its sequence, that each original token is part of after each layer; -1: it was pruned.
     public private(set) var trace: [[Int32]] = []
 
-    /// Plans the reduction of sequences of `lengths` in a network of `layers` layers.
-    public init(_ reducer: any Reducer, lengths: [Int], layers: Int) {
+    /// Plans the reduction of sequences of `lengths` in a network.
+    public init(_ reducer: any Reducer, lengths: [Int], in outline: NetworkOutline) {
         self.reducer = reducer
-        self.layers = layers
-        remaining = lengths.map { reducer.remainingTokens($0, layers: layers) }
+        layers = outline.layers.count
+        remaining = lengths.map { reducer.remainingTokens($0, in: outline) }
     }
 
     /// Whether any sequence loses tokens in `layer`.

@@ -12,6 +12,9 @@ public enum ReductionSchedule: Sendable, Equatable {
     case ratio(Double)
     /// This share of the tokens that are not protected, rounded up, remains after each layer that reduces.
     case keep(Double)
+    /// The constant number of tokens for each layer that reduces with which the multiply-adds come closest to this share of
+    /// those of the full run; of two that are as close the smaller.
+    case work(Double)
 
     /// Tokens to remove in each of `layers` layers of a sequence of `tokens`.
     func amounts(tokens: Int, layers: Int) -> [Int] {
@@ -24,7 +27,7 @@ public enum ReductionSchedule: Sendable, Equatable {
         case .ratio(let ratio):
             let removed = tokens - Int((ratio * Double(tokens)).rounded())
             return (0..<layers).map { ($0 + 1) * removed / layers - $0 * removed / layers }
-        case .keep:
+        case .keep, .work:
             return Array(repeating: 0, count: layers)
         }
     }
@@ -40,7 +43,7 @@ extension ReductionSchedule {
     /// The largest `r` that is read: far above any sequence, far below what could overflow.
     static let largestAmount = Int(Int32.max)
 
-    /// Reads `"r"` (a number or a list), `"ratio"`, `"keep"` and `"schedule"`.
+    /// Reads `"r"` (a number or a list), `"ratio"`, `"keep"`, `"flops"` and `"schedule"`.
     init(_ fields: JSONFields) throws(Failure) {
         let schedule = try fields.string("schedule", default: "constant")
         let slopes = ["constant": 0, "decreasing": -1, "increasing": 1]
@@ -50,17 +53,18 @@ extension ReductionSchedule {
                 "\(fields.name): schedule \(schedule.quoted) is not known; known are constant, decreasing, increasing")
         }
         let amount = fields["r"]
-        for key in ["ratio", "keep"] {
+        for key in ["ratio", "keep", "flops"] {
             guard let share = try fields.optionalNumber(key) else { continue }
-            guard ["r", "ratio", "keep"].allSatisfy({ $0 == key || fields[$0] == nil }), slope == 0 else {
+            guard ["r", "ratio", "keep", "flops"].allSatisfy({ $0 == key || fields[$0] == nil }), slope == 0 else {
                 throw Failure(
                     .invalidArgument,
-                    "\(fields.name): \"\(key)\" excludes \"schedule\" and the others of \"r\", \"ratio\", \"keep\"")
+                    "\(fields.name): \"\(key)\" excludes \"schedule\" and the others of \"r\", \"ratio\", \"keep\", \"flops\""
+                )
             }
             guard share > 0, share <= 1 else {
                 throw Failure(.invalidArgument, "\(fields.name): \(key) \(share) is not in 0 < \(key) <= 1")
             }
-            self = key == "ratio" ? .ratio(share) : .keep(share)
+            self = key == "ratio" ? .ratio(share) : key == "keep" ? .keep(share) : .work(share)
             return
         }
         if let list = amount?.array {
@@ -79,7 +83,7 @@ extension ReductionSchedule {
             guard let r = amount?.int, (0...Self.largestAmount).contains(r) else {
                 throw Failure(
                     .invalidArgument,
-                    "\(fields.name): needs \"r\" (a whole number from 0, or a list), \"ratio\" or \"keep\"")
+                    "\(fields.name): needs \"r\" (a whole number from 0, or a list), \"ratio\", \"keep\" or \"flops\"")
             }
             self = .linear(r: r, slope: slope)
         }

@@ -8,13 +8,14 @@ public struct ReductionSettings: Sendable {
     let protection: Protection
     let isProportional: Bool
 
-    /// Reads `{"r" or "ratio" or "keep", "schedule"?, "layers"?, "protect"?, "proportional_attention"?}`; keys besides these
+    /// Reads `{"r" or "ratio" or "keep" or "flops", "schedule"?, "layers"?, "protect"?, "proportional_attention"?}`; keys besides these
     /// and `ownKeys` are refused.
     init(
         _ fields: JSONFields, ownKeys: [String] = [], protects: String = "special", isProportional: Bool = true
     ) throws(Failure) {
         try fields.refuseUnknownKeys(
-            known: ["method", "r", "ratio", "keep", "schedule", "layers", "protect", "proportional_attention"] + ownKeys
+            known: ["method", "r", "ratio", "keep", "flops", "schedule", "layers", "protect", "proportional_attention"]
+                + ownKeys
         )
         schedule = try ReductionSchedule(fields)
         layers = try fields.optionalIntegers("layers", in: 1...65536).map(Set.init)
@@ -25,7 +26,33 @@ public struct ReductionSettings: Sendable {
     /// Tokens that remain after each layer, where a sequence of `count` can lose `most(count)` at once.
     ///
     /// - Parameter extra: tokens that a reducing layer adds (a fused one), which ``ReductionSchedule/keep(_:)`` does not count.
-    func remaining(_ tokens: Int, layers: Int, extra: Int = 0, most: (_ count: Int) -> Int) -> [Int] {
+    func remaining(
+        _ tokens: Int, in outline: NetworkOutline, extra: Int = 0, most: (_ count: Int) -> Int
+    ) -> [Int] {
+        let layers = outline.layers.count
+        guard case .work(let share) = schedule else {
+            return remaining(tokens, schedule, layers: layers, extra: extra, most: most)
+        }
+        // The work falls as r rises: the first r that is at most the wanted share, or the one before it.
+        var whole = outline
+        whole.keyPooling = nil
+        let wanted = share * whole.multiplyAdds(tokens: tokens)
+        func result(_ r: Int) -> (remaining: [Int], work: Double) {
+            let left = remaining(tokens, .linear(r: r, slope: 0), layers: layers, extra: extra, most: most)
+            return (left, outline.multiplyAdds(tokens: tokens, remaining: left))
+        }
+        var (low, high) = (0, tokens)
+        while low < high {
+            let middle = (low + high) / 2
+            if result(middle).work <= wanted { high = middle } else { low = middle + 1 }
+        }
+        let (less, more) = (result(low), result(max(0, low - 1)))
+        return abs(more.work - wanted) <= abs(less.work - wanted) ? more.remaining : less.remaining
+    }
+
+    private func remaining(
+        _ tokens: Int, _ schedule: ReductionSchedule, layers: Int, extra: Int, most: (_ count: Int) -> Int
+    ) -> [Int] {
         let active = (1...max(1, layers)).filter { self.layers?.contains($0) ?? true }.prefix(layers)
         let amounts = schedule.amounts(tokens: tokens, layers: active.count)
         var remaining = Array(repeating: tokens, count: layers)

@@ -22,8 +22,12 @@ public struct TokenFusion: Reducer {
         pruneLayers = try fields.optionalInteger("prune_layers", in: 0...65536)
     }
 
-    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
-        matching.remainingTokens(tokens, layers: layers)
+    public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
+        matching.multiplyAdds(count, remaining: remaining, keySize: keySize, hiddenSize: hiddenSize)
+    }
+
+    public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
+        matching.remainingTokens(tokens, in: outline)
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {

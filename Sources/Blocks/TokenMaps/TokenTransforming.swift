@@ -41,8 +41,12 @@ public struct TokenTransforming: Reducer {
 
     private func mostRemoved(_ count: Int) -> Int { settings.protection.free(count).count - 1 }
 
-    public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {
-        settings.remaining(tokens, layers: layers, most: mostRemoved)
+    public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
+        Double(count) * Double(remaining) * Double(keySize + hiddenSize)
+    }
+
+    public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
+        settings.remaining(tokens, in: outline, most: mostRemoved)
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) throws(Failure) -> TokenMap? {

@@ -41,4 +41,21 @@ public struct Block: Sendable {
 
     /// Learned numbers in use.
     public var parameters: Int { sublayers.reduce(0) { $0 + $1.parameters } }
+
+    /// What the block computes: sublayers after the first mixer that gives ``LayerSignals`` see what a reducer has left.
+    public var outline: NetworkOutline.Layer {
+        var layer = NetworkOutline.Layer()
+        for sublayer in sublayers {
+            switch sublayer.operation {
+            case .channel(let channel) where layer.keySize == 0: layer.before += Double(channel.multiplyAddsPerToken)
+            case .channel(let channel): layer.after += Double(channel.multiplyAddsPerToken)
+            case .mixer(let mixer):
+                layer.before += Double(mixer.multiplyAddsPerToken)
+                layer.pair += Double(mixer.multiplyAddsPerPair)
+                layer.radius = mixer.radius
+                layer.keySize = max(layer.keySize, mixer.metricSize ?? 0)
+            }
+        }
+        return layer
+    }
 }

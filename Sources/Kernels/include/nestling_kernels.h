@@ -252,6 +252,14 @@ void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads);
 void nk_attention_received(const nk_attention_f32_arguments *arguments, size_t leading_queries, float *received,
                            size_t stride, int threads);
 
+/* Attention over means of keys: of each sequence, key and value rows length g / G ..< length (g + 1) / G (whole divisions)
+ * become one, weighted by `sizes` (NULL: 1 each), for G = `groups` (at most the sequence's tokens); the log of their sizes' sum
+ * is added to the score, and the position of group g is that of its middle row. In float32 whatever the precision; key_bias,
+ * causal and window are not looked at; key_type and value_type are NK_F32. Memory and time do not depend on the square of the
+ * tokens. */
+void nk_attention_pooled(const nk_attention_f32_arguments *arguments, size_t groups, const float *_Nullable sizes,
+                         int threads);
+
 /* ---- pooling ---- */
 
 typedef enum {

@@ -41,8 +41,9 @@ struct ForwardPass {
         let input = try batch.input(group, threads: context.threads)
         context.begin(input, offsets: (group.lowerBound...group.upperBound).map { batch.offsets[$0] - first })
         try context.workspace.reserve(floats: workspaceFloats(group))
-        var reduction = reducer.map { Reduction($0, lengths: group.map(batch.length), layers: network.blocks.count) }
+        var reduction = reducer.map { Reduction($0, lengths: group.map(batch.length), in: network.outline) }
 
+        context.keyPooling = reducer?.keyPooling
         if reducer?.prunes == true, request.isUnmerged {
             context.pruned = PrunedTokens(try context.workspace.take(batch.tokens(group), network.hiddenSize))
         }

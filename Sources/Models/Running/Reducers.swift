@@ -11,6 +11,7 @@ public enum Reducers {
         "evit": EViT.init(_:),
         "attention_received": AttentionPruning.init(_:),
         "tofu": TokenFusion.init(_:),
+        "maelre": MAELRE.init(_:),
         "token_transforming": TokenTransforming.init(_:),
     ]
 

@@ -53,9 +53,10 @@ public struct ResultShape: Sendable {
         _ batch: Batch, _ reducer: (any Reducer)?, _ network: Network, after layer: Int
     ) -> [Int] {
         guard let reducer, layer > 0 else { return batch.offsets }
+        let outline = network.outline
         var offsets = [0]
         for sequence in 0..<batch.sequences {
-            let remaining = reducer.remainingTokens(batch.length(sequence), layers: network.blocks.count)
+            let remaining = reducer.remainingTokens(batch.length(sequence), in: outline)
             offsets.append(offsets[sequence] + remaining[layer - 1])
         }
         return offsets
@@ -143,7 +144,7 @@ public struct ReducerNeeds: Sendable {
     let mixes: Bool
 
     /// Those of `reducer`.
-    init(_ reducer: any Reducer) {
+    public init(_ reducer: any Reducer) {
         (signals, prunes, mixes) = (reducer.signals, reducer.prunes, reducer.mixes)
     }
 

@@ -59,3 +59,8 @@ extension Matrix {
     /// Multiplies this input by one linear layer.
     public func multiply(_ product: Product, threads: Int) { multiply([product], threads: threads) }
 }
+
+extension Linear {
+    /// Multiply-adds for each row.
+    public var multiplyAdds: Int { outputs * inputs }
+}

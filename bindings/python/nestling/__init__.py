@@ -38,7 +38,17 @@ from .errors import (
     UnsupportedError,
 )
 from .model import Model, check, load, load_bytes
-from .reduction import AttentionPruning, EViT, LocalMerging, PiToMe, Reducer, ToFu, TokenTransforming, ToMe
+from .reduction import (
+    MAELRE,
+    AttentionPruning,
+    EViT,
+    LocalMerging,
+    PiToMe,
+    Reducer,
+    ToFu,
+    TokenTransforming,
+    ToMe,
+)
 from .sentence_transformer import SentenceTransformer
 from .session import Session
 from .threads import get_thread_count, set_thread_count, threads
@@ -70,6 +80,7 @@ __all__ = [
     "ToFu",
     "LocalMerging",
     "TokenTransforming",
+    "MAELRE",
     "Reducer",
     "Tokenizer",
     "UnsupportedError",

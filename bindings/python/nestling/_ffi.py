@@ -314,6 +314,7 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("nestling_model_release", None, (_Model,)),
     ("nestling_model_get_info", Status, (_Model, POINTER(ModelInfo))),
     ("nestling_model_describe", Status, (_Model, c_char_p, _Sizes)),
+    ("nestling_model_estimate_reduction", Status, (_Model, c_uint32, c_char_p, c_char_p, _Sizes)),
     ("nestling_check", Status, (c_char_p, c_int32, c_char_p, _Sizes)),
     ("nestling_model_derive", Status, (_Model, POINTER(SubmodelSpec), POINTER(_Model))),
     ("nestling_model_save", Status, (_Model, c_char_p, POINTER(SaveOptions))),

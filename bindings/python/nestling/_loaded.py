@@ -11,6 +11,7 @@ from ._arrays import Inputs, Tokens
 from ._handles import Handle, own_tokenizer, read_json
 from ._library import library
 from .errors import InvalidArgumentError
+from .reduction import Reduction, to_json
 from .tokenizer import Tokenizer
 
 _UNLIMITED = 2**32 - 1
@@ -122,6 +123,14 @@ class LoadedModel:
             lambda buffer, count: library.nestling_model_describe(self.handle, buffer, count)
         )
         return description
+
+    def estimate_reduction(self, tokens: int, reduction: Reduction) -> dict[str, Any]:
+        """Returns the library's estimate as a new dict."""
+        text = (to_json(reduction) or "").encode()
+        estimate: dict[str, Any] = read_json(
+            lambda buffer, count: library.nestling_model_estimate_reduction(self.handle, tokens, text, buffer, count)
+        )
+        return estimate
 
     def tokens_of(self, batch: Inputs) -> Tokens:
         """Returns the token ids of a batch; texts are tokenized and cut as the checkpoint says."""

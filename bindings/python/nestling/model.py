@@ -269,6 +269,17 @@ class Model:
         """Returns family, sizes, widths and heads per layer, pooling, prompts, heads and labels, as a new dict."""
         return self._loaded.describe()
 
+    def estimate_reduction(self, tokens: int, reduction: Reduction) -> dict[str, Any]:
+        """Says what a reduction is expected to gain on a sequence of `tokens`, without running anything.
+
+        Returns
+        -------
+        dict
+            "tokens"; "remaining", after each layer; "multiply_adds", "reduced_multiply_adds" and "overhead_multiply_adds" (of
+            reducing); "speed_up", their ratio; "pays": whether that is at least 1.02. A model of the work, not a measurement.
+        """
+        return self._loaded.estimate_reduction(tokens, reduction)
+
     # Running it
 
     def prepare(self, images: Any) -> Any:

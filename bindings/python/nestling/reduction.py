@@ -22,11 +22,13 @@ class Reducer:
     ----------
     r
         Tokens fewer in each layer that reduces: one number for all, or one for each (0 where the list ends). Exactly one of
-        `r`, `ratio` and `keep` must be given.
+        `r`, `ratio`, `keep` and `flops` must be given.
     ratio
         About this share of the tokens remains after the last layer, 0 < ratio <= 1.
     keep
         This share of the unprotected tokens, rounded up, remains after each layer that reduces, 0 < keep <= 1.
+    flops
+        The constant `r` whose multiply-adds come closest to this share of the full run's, 0 < flops <= 1.
     schedule
         How a single `r` is spread over the layers: "constant" (default), "decreasing" (from 2r to 0) or "increasing".
     layers
@@ -47,6 +49,7 @@ class Reducer:
     proportional_attention: Optional[bool] = None
     keep: Optional[float] = None
     layers: Optional[Sequence[int]] = None
+    flops: Optional[float] = None
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON object that the library reads; only what was set appears in it."""
@@ -153,6 +156,31 @@ class LocalMerging(Reducer):
     method = "local"
     band: Optional[int] = None
     causal: Optional[bool] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MAELRE(Reducer):
+    """Merges neighbours in stages, with approximate attention while the sequence is long (arXiv 2507.19409).
+
+    Where a sequence has more than `exact` tokens, its queries meet the means of `groups` runs of neighbouring keys and values
+    (our choice, in linear time; the paper's approximation needs training). Layers with a window stay exact.
+
+    Parameters
+    ----------
+    band
+        As in :class:`LocalMerging`; 1 unless given.
+    exact
+        Up to so many tokens attention is exact; 512 unless given.
+    groups
+        Runs of keys, at most `exact`; 256 unless given, or `exact` if that is less.
+
+    The others are those of :class:`Reducer`.
+    """
+
+    method = "maelre"
+    band: Optional[int] = None
+    exact: Optional[int] = None
+    groups: Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)

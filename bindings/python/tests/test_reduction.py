@@ -89,6 +89,17 @@ def test_other_methods_are_those_of_the_reference(fixtures: pathlib.Path, family
         assert relative_error(np.concatenate(unmerged), golden[f"{name}.unmerged"]) <= TOLERANCE, name
 
 
+def test_estimate(bert: nestling.Model) -> None:
+    estimate = bert.estimate_reduction(100, nestling.ToMe(r=8))
+    assert estimate["tokens"] == 100 and estimate["remaining"][0] == 92
+    assert estimate["reduced_multiply_adds"] < estimate["multiply_adds"]
+    assert estimate["pays"] is (estimate["speed_up"] >= 1.02)
+    states = bert.hidden_states(list(range(5, 105)), reduction=nestling.LocalMerging(flops=0.6))
+    assert len(states) == bert.estimate_reduction(100, {"method": "local", "flops": 0.6})["remaining"][-1]
+    with pytest.raises(nestling.InvalidArgumentError, match="tokens"):
+        bert.estimate_reduction(100_000, nestling.ToMe(r=8))
+
+
 def test_methods_as_objects() -> None:
     made = [
         nestling.PiToMe(keep=0.9, margin=0.5),
@@ -96,6 +107,7 @@ def test_methods_as_objects() -> None:
         nestling.AttentionPruning(r=2, protect=[1, 0]),
         nestling.ToFu(r=2, prune_layers=1),
         nestling.LocalMerging(ratio=0.5, band=2, causal=True),
+        nestling.MAELRE(flops=0.5, exact=1024, groups=128),
         nestling.TokenTransforming(keep=0.5, layers=range(1, 3), temperature=0.2, score="received"),
     ]
     assert [json.loads(to_json(reduction) or "") for reduction in made] == [
@@ -104,6 +116,7 @@ def test_methods_as_objects() -> None:
         {"method": "attention_received", "r": 2, "protect": [1, 0]},
         {"method": "tofu", "r": 2, "prune_layers": 1},
         {"method": "local", "ratio": 0.5, "band": 2, "causal": True},
+        {"method": "maelre", "flops": 0.5, "exact": 1024, "groups": 128},
         {"method": "token_transforming", "keep": 0.5, "layers": [1, 2], "temperature": 0.2, "score": "received"},
     ]
 

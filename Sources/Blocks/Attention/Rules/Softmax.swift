@@ -15,25 +15,33 @@ public struct Softmax: Rule {
     init() { softcap = 0 }
 
     public func mix(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext) {
-        forEachRun(meeting, supports, context) { arguments in
-            withUnsafePointer(to: arguments) { nk_attention_f32($0, Int32(context.threads)) }
+        forEachRun(meeting, supports, context) { arguments, run in
+            guard run.isPooled, let pooling = context.keyPooling, arguments.window < 0 else {
+                return withUnsafePointer(to: arguments) { nk_attention_f32($0, Int32(context.threads)) }
+            }
+            context.sizes.withUnsafeBufferPointer { sizes in
+                withUnsafePointer(to: arguments) {
+                    nk_attention_pooled(
+                        $0, pooling.groups, run.isBiased ? sizes.baseAddress : nil, Int32(context.threads))
+                }
+            }
         }
     }
 
     public func weigh(
         _ meeting: Meeting, _ supports: [any Support], firstOnly: Bool, into weights: Matrix, _ context: ForwardContext
     ) {
-        forEachRun(meeting, supports, context) { arguments in
+        forEachRun(meeting, supports, context) { arguments, _ in
             withUnsafePointer(to: arguments) {
                 nk_attention_received($0, firstOnly ? 1 : 0, weights.pointer, weights.stride, Int32(context.threads))
             }
         }
     }
 
-    /// Describes attention to the kernels, for each run of sequences that are alike in whether a bias is for them.
+    /// Describes attention to the kernels, for each run of sequences that attend alike.
     private func forEachRun(
         _ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext,
-        _ body: (nk_attention_f32_arguments) -> Void
+        _ body: (nk_attention_f32_arguments, ForwardContext.Run) -> Void
     ) {
         context.offsets.withUnsafeBufferPointer { offsets in
             context.positions.withUnsafeBufferPointer { positions in
@@ -57,7 +65,7 @@ public struct Softmax: Rule {
                         arguments.offsets = offsets + run.sequences.lowerBound
                         arguments.sequences = run.sequences.count
                         arguments.key_bias = run.isBiased ? keyBias.baseAddress : nil
-                        body(arguments)
+                        body(arguments, run)
                     }
                 }
             }

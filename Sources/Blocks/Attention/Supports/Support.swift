@@ -6,6 +6,12 @@ public import Kernels
 public protocol Support: Sendable {
     /// Heads that this support knows; `nil`: it treats all alike.
     var heads: Int? { get }
+    /// Tokens whose positions differ by more do not meet; `nil`: all do.
+    var radius: Int? { get }
     /// Writes this support's part into `arguments`; what it points to lives as long as this support.
     func describe(_ arguments: inout nk_attention_f32_arguments)
+}
+
+extension Support {
+    public var radius: Int? { nil }
 }

@@ -1,0 +1,60 @@
+/// What a network computes, layer by layer, in multiply-adds: for schedules by work, and for saying whether a reduction pays.
+///
+/// Counted are linear layers and the two products of attention for every pair of tokens that meet. Not counted are norms,
+/// activations, softmax, rows of embedding tables and pooling.
+public struct NetworkOutline: Sendable {
+    /// One layer.
+    public struct Layer: Sendable {
+        /// For each token, up to where the layer may lose tokens, and after.
+        public var before = 0.0
+        public var after = 0.0
+        /// For each pair that meets.
+        public var pair = 0.0
+        /// Tokens that are farther apart do not meet; `nil`: all do.
+        public var radius: Int?
+        /// Elements of a key, mean over heads; 0: no attention that reducers could ask.
+        public var keySize = 0
+
+        public init() {}
+
+        /// Pairs of `tokens` tokens at most ``radius`` apart, each with itself included.
+        func pairs(_ tokens: Int, _ pooling: KeyPooling? = nil) -> Double {
+            let count = Double(tokens)
+            if let pooling, radius == nil, tokens > pooling.exactTokens { return count * Double(pooling.groups) }
+            guard let radius, radius < tokens else { return count * count }
+            return count * (2 * Double(radius) + 1) - Double(radius) * (Double(radius) + 1)
+        }
+    }
+
+    /// In the order in which they run.
+    public var layers: [Layer]
+    /// For each token of the sequence, before the first layer.
+    public var embedding = 0.0
+    /// For the vector of the sequence.
+    public var vector = 0.0
+    /// How attention of long sequences is approximated; `nil`: not at all.
+    public var keyPooling: KeyPooling?
+    /// Elements of a hidden state.
+    public var hiddenSize = 0
+
+    public init(layers: [Layer]) { self.layers = layers }
+
+    /// Layers that all cost the same for each token, and nothing for pairs: where nothing is known of the network.
+    public init(layers: Int) {
+        var layer = Layer()
+        layer.after = 1
+        self.init(layers: Array(repeating: layer, count: layers))
+    }
+
+    /// Multiply-adds for one sequence of `tokens`, of which `remaining[l]` are left after layer `l`; `nil`: all.
+    public func multiplyAdds(tokens: Int, remaining: [Int]? = nil) -> Double {
+        var count = tokens
+        var sum = embedding * Double(tokens) + vector
+        for (index, layer) in layers.enumerated() {
+            sum += layer.before * Double(count) + layer.pair * layer.pairs(count, keyPooling)
+            count = remaining?[index] ?? count
+            sum += layer.after * Double(count)
+        }
+        return sum
+    }
+}
