@@ -46,6 +46,13 @@ public struct NetworkOutline: Sendable {
         self.init(layers: Array(repeating: layer, count: layers))
     }
 
+    /// Multiply-adds for one sequence of `tokens` that `reducer` shortens, those of reducing not counted.
+    public func multiplyAdds(tokens: Int, reducer: any Reducer) -> Double {
+        var approximated = self
+        approximated.keyPooling = reducer.keyPooling
+        return approximated.multiplyAdds(tokens: tokens, remaining: reducer.remainingTokens(tokens, in: self))
+    }
+
     /// Multiply-adds for one sequence of `tokens`, of which `remaining[l]` are left after layer `l`; `nil`: all.
     public func multiplyAdds(tokens: Int, remaining: [Int]? = nil) -> Double {
         var count = tokens

@@ -61,11 +61,7 @@ static void attend_pooled(const nk_pooled_job *job, size_t sequence, size_t head
         key_positions[group] =
             group < groups ? position_of(a, start, (length * group / groups + length * (group + 1) / groups - 1) / 2) : 0;
     }
-    nk_softmax_rule rule = {.scale = a->scale, .softcap = a->softcap, .key_bias = bias};
-    if (a->alibi_slopes || a->relative_bias) rule.key_positions = key_positions;
-    if (a->alibi_slopes) rule.alibi_slope = a->alibi_slopes[head];
-    rule.relative_radius = a->relative_radius;
-    if (a->relative_bias) rule.relative_bias = a->relative_bias + head * (2 * (size_t)a->relative_radius + 1);
+    const nk_softmax_rule rule = rule_of_head(a, head, key_positions, bias);
 
     for (size_t first = 0; first < length; first += kernels->tile_rows) {
         const size_t rows = nk_minimum(kernels->tile_rows, length - first);

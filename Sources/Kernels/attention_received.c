@@ -43,19 +43,11 @@ static void receive(const nk_received_job *job, size_t sequence, size_t head) {
     const float *keys = (const float *)a->key + start * a->key_stride + head / (a->heads / a->key_heads) * size;
     kernels->pack_keys(keys, a->key_stride, length, size, (nk_word *)scratch.keys);
 
-    nk_softmax_rule rule = {.scale = a->scale, .softcap = a->softcap, .relative_radius = a->relative_radius};
-    if (a->alibi_slopes || a->relative_bias) {
-        for (size_t j = 0; j < length; j++) scratch.positions[j] = position_of(a, start, j);
-        memset(scratch.positions + length, 0, NK_SOFTMAX_PADDING * sizeof(int32_t));
-        rule.key_positions = scratch.positions;
-    }
-    if (a->key_bias) {
-        memcpy(scratch.key_bias, a->key_bias + start, length * sizeof(float));
-        memset(scratch.key_bias + length, 0, NK_SOFTMAX_PADDING * sizeof(float));
-        rule.key_bias = scratch.key_bias;
-    }
-    if (a->alibi_slopes) rule.alibi_slope = a->alibi_slopes[head];
-    if (a->relative_bias) rule.relative_bias = a->relative_bias + head * (2 * (size_t)a->relative_radius + 1);
+    const nk_softmax_rule rule = rule_of_head(a, head, scratch.positions, a->key_bias ? scratch.key_bias : NULL);
+    memset(scratch.positions + length, 0, NK_SOFTMAX_PADDING * sizeof(int32_t));
+    for (size_t j = 0; j < length; j++) scratch.positions[j] = position_of(a, start, j);
+    memset(scratch.key_bias + length, 0, NK_SOFTMAX_PADDING * sizeof(float));
+    if (a->key_bias) memcpy(scratch.key_bias, a->key_bias + start, length * sizeof(float));
 
     for (size_t first = 0; first < queries; first += kernels->tile_rows) {
         const size_t rows = nk_minimum(kernels->tile_rows, queries - first);

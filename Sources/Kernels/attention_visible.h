@@ -1,4 +1,4 @@
-/* attention_visible.h: where tokens stand, and which keys a query meets. */
+/* attention_visible.h: where tokens stand, which keys a query meets, and what is added to its scores. */
 #ifndef NESTLING_ATTENTION_VISIBLE_H
 #define NESTLING_ATTENTION_VISIBLE_H
 
@@ -31,6 +31,20 @@ static inline nk_key_range visible_keys(const nk_attention_f32_arguments *a, siz
     range.end = count_until(a, start, length, position + (a->causal ? 0 : a->window));
     if (a->window >= 0) range.begin = count_until(a, start, length, position - a->window - 1);
     return range;
+}
+
+/* What softmax does to the scores of one head: `positions` and `bias` are those of the keys. */
+static inline nk_softmax_rule rule_of_head(const nk_attention_f32_arguments *a, size_t head, const int32_t *positions,
+                                           const float *bias) {
+    return (nk_softmax_rule){
+        .scale = a->scale,
+        .softcap = a->softcap,
+        .key_positions = a->alibi_slopes || a->relative_bias ? positions : NULL,
+        .key_bias = bias,
+        .alibi_slope = a->alibi_slopes ? a->alibi_slopes[head] : 0,
+        .relative_bias = a->relative_bias ? a->relative_bias + head * (2 * (size_t)a->relative_radius + 1) : NULL,
+        .relative_radius = a->relative_radius,
+    };
 }
 
 #endif

@@ -27,7 +27,7 @@ public struct ReductionEstimate: Sendable {
         self.tokens = tokens
         remaining = reducer.remainingTokens(tokens, in: outline)
         full = outline.multiplyAdds(tokens: tokens)
-        reduced = outline.multiplyAdds(tokens: tokens, remaining: remaining)
+        reduced = outline.multiplyAdds(tokens: tokens, reducer: reducer)
         var overhead = 0.0
         var count = tokens
         for (layer, left) in zip(outline.layers, remaining) where left < count {

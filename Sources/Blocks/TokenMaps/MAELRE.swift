@@ -25,9 +25,9 @@ public struct MAELRE: Reducer {
     }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        var pooled = outline
-        pooled.keyPooling = keyPooling
-        return merging.remainingTokens(tokens, in: pooled)
+        var approximated = outline
+        approximated.keyPooling = keyPooling
+        return merging.remainingTokens(tokens, in: approximated)
     }
 
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
