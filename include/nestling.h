@@ -408,8 +408,8 @@ NESTLING_API void nestling_session_release(nestling_session *session);
  *                      full run's; see nestling_model_estimate_reduction for what is counted
  *     "keep"           instead of r: this share of the unprotected tokens, rounded up, remains after each layer that reduces
  *     "layers"         the layers that reduce, counted from 1; all unless given. Those past the last one do not count.
- *     "protect"        tokens that neither merge nor are merged into nor pruned: "special" (default: first and last),
- *                      "first", "last", "none", or [leading, trailing] numbers of them
+ *     "protect"        tokens that neither merge nor are merged into nor pruned: "special" (default: first and last of a text;
+ *                      what comes before the patches of an image), "first", "last", "none", or [leading, trailing] numbers
  *     "proportional_attention"   add log(size) to each key's score in later layers; true unless the method says otherwise
  * Amounts are clamped to what a method can take in one layer. Methods, and their own keys with defaults:
  *     "tome"           the most similar pairs merge, even positions into odd ones (arXiv 2210.09461). At most half of the
@@ -422,7 +422,7 @@ NESTLING_API void nestling_session_release(nestling_session *session);
  *     "tofu"           tome's pairs; the first "prune_layers" (half of them) drop the even one, later ones merge and keep the
  *                      greater length (arXiv 2312.01026). At most half.
  *     "evit"           tokens to which the first one attends least become their sum weighted by that attention (arXiv
- *                      2202.07800). "fuse": true (false: they are dropped). protect "first", proportional_attention false.
+ *                      2202.07800). "fuse": true (false: they are dropped). proportional_attention false.
  *                      The paper's: {"method": "evit", "keep": 0.7, "layers": [4, 7, 10]}. All but one become one.
  *     "attention_received"   tokens to which all attend least are pruned (as arXiv 2001.08950); costs half of an attention.
  *                      proportional_attention has no effect. All that are not protected, but one if none is.

@@ -32,6 +32,8 @@ public struct NetworkOutline: Sendable {
     public var embedding = 0.0
     /// For the vector of the sequence.
     public var vector = 0.0
+    /// Tokens at the ends of a sequence that stand for no part of it.
+    public var specialTokens = SpecialTokens.ofTexts
     /// How attention of long sequences is approximated; `nil`: not at all.
     public var keyPooling: KeyPooling?
     /// Elements of a hidden state.

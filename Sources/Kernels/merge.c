@@ -1,5 +1,6 @@
 /* merge.c: what token merging asks: how alike are tokens, and which is the most alike? */
 #include <math.h>
+#include <string.h>
 
 #include "kernels_internal.h"
 
@@ -198,4 +199,41 @@ void nk_merge_energy(const float *rows, size_t stride, size_t n, size_t columns,
                      int threads) {
     nk_energy_job job = {nk_kernels_in_use(), rows, stride, n, columns, margin, energy};
     nk_parallel_for(n, sources_per_task, threads, energies, &job);
+}
+
+typedef struct {
+    const float *weights, *input;
+    float *output;
+    size_t weight_stride, input_stride, output_stride;
+    size_t rows, inputs, columns;
+} nk_mix_job;
+
+/* Strips of 32 columns: the input's become a panel, which the rows of weights are multiplied by. */
+static void mix_strips(size_t begin, size_t end, void *context) {
+    _Alignas(64) float sums[most_tile_rows * NK_PANEL];
+    const nk_mix_job *job = context;
+    float *panel = nk_scratch(nk_maximum(1, job->inputs) * NK_PANEL * sizeof(float));
+    const nk_kernels *kernels = nk_kernels_in_use();
+    for (size_t strip = begin; strip < end; strip++) {
+        const size_t first = strip * NK_PANEL, columns = nk_minimum(NK_PANEL, job->columns - first);
+        for (size_t i = 0; i < job->inputs; i++) {
+            float *row = panel + i * NK_PANEL;
+            memcpy(row, job->input + i * job->input_stride + first, columns * sizeof(float));
+            memset(row + columns, 0, (NK_PANEL - columns) * sizeof(float));
+        }
+        for (size_t row = 0; row < job->rows; row += kernels->tile_rows) {
+            const size_t rows = nk_minimum(kernels->tile_rows, job->rows - row);
+            kernels->tile_f32(job->weights + row * job->weight_stride, job->weight_stride, rows, panel, 0, 1, job->inputs,
+                              sums, NK_PANEL, NULL);
+            for (size_t r = 0; r < rows; r++)
+                memcpy(job->output + (row + r) * job->output_stride + first, sums + r * NK_PANEL,
+                       columns * sizeof(float));
+        }
+    }
+}
+
+void nk_mix_rows(const float *weights, size_t weight_stride, size_t rows, size_t inputs, const float *input,
+                 size_t input_stride, size_t columns, float *output, size_t output_stride, int threads) {
+    nk_mix_job job = {weights, input, output, weight_stride, input_stride, output_stride, rows, inputs, columns};
+    nk_parallel_for(nk_ceiling(columns, NK_PANEL), 1, threads, mix_strips, &job);
 }

@@ -170,6 +170,9 @@ public final class Network: Sendable {
         outline.embedding = Double(weights.embedding.multiplyAddsPerToken)
         outline.vector = Double(weights.pipeline.multiplyAdds)
         outline.hiddenSize = hiddenSize
+        if let image = weights.embedding.image {
+            outline.specialTokens = SpecialTokens(first: image.prefixTokens, last: 0)
+        }
         return outline
     }
 

@@ -159,8 +159,8 @@ import Testing
         }
         #expect(try left(#"{"method":"attention_received","r":99}"#) == [1, 2, 2, 2])
         #expect(try left(#"{"method":"attention_received","r":99,"protect":"none"}"#) == [1, 1, 1, 1])
-        #expect(try left(#"{"method":"evit","r":99}"#) == [1, 2, 2, 2])
-        #expect(try left(#"{"method":"evit","r":99,"fuse":false}"#) == [1, 1, 1, 1])
+        #expect(try left(#"{"method":"evit","r":99}"#) == [1, 2, 3, 3])
+        #expect(try left(#"{"method":"evit","r":99,"fuse":false,"protect":"first"}"#) == [1, 1, 1, 1])
         #expect(try left(#"{"method":"pitome","r":99,"protect":"none"}"#) == [1, 1, 2, 5])
         #expect(try left(#"{"method":"token_transforming","r":99,"protect":[2,3]}"#) == [1, 2, 3, 6])
     }

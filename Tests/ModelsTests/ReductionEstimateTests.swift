@@ -12,6 +12,7 @@ import Testing
         var layer = NetworkOutline.Layer()
         (layer.before, layer.pair, layer.after, layer.keySize) = (4 * d * d, 2 * d, 8 * d * d, 64)
         var outline = NetworkOutline(layers: Array(repeating: layer, count: layers))
+        outline.specialTokens = SpecialTokens(first: 1, last: 0)
         outline.vector = Double(patches) * 768 * d + 1000 * d
         return outline
     }
@@ -25,7 +26,7 @@ import Testing
     ])
     func ofToMe(width: Int, layers: Int, patches: Int, r: Int, full: Double, reduced: Double, left: Int) throws {
         let outline = Self.transformer(width, layers: layers, patches: patches)
-        let reducer = try Reducers.reducer(json: #"{"method":"tome","r":\#(r),"protect":"first"}"#)
+        let reducer = try Reducers.reducer(json: #"{"method":"tome","r":\#(r)}"#)
         let remaining = reducer.remainingTokens(patches + 1, in: outline)
         #expect(remaining.last == left)
         #expect(abs(outline.multiplyAdds(tokens: patches + 1) / 1e9 - full) < 0.001)

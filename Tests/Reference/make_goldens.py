@@ -51,7 +51,7 @@ CHECKPOINTS = {
 REDUCERS = {
     "pitome": {"method": "pitome", "r": 2},
     "pitome_keep": {"method": "pitome", "keep": 0.7, "margin": 0.5, "layers": [1, 3], "protect": "first"},
-    "evit": {"method": "evit", "keep": 0.7, "layers": [1, 3]},
+    "evit": {"method": "evit", "keep": 0.7, "layers": [1, 3], "protect": "first"},
     "evit_drop": {"method": "evit", "r": 2, "fuse": False, "protect": "special"},
     "attention_received": {"method": "attention_received", "r": [3, 1, 2]},
     "attention_received_most": {"method": "attention_received", "r": 1000000, "protect": "none"},

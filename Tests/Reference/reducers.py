@@ -60,7 +60,7 @@ class Reduction:
 
     def free(self, length):
         """The tokens that are not protected."""
-        protect = self.protect or ("first" if self.method == "evit" else "special")
+        protect = self.protect or "special"
         if isinstance(protect, str):
             first, last = {"special": (1, 1), "first": (1, 0), "last": (0, 1), "none": (0, 0)}[protect]
         else:

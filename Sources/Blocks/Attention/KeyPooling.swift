@@ -7,7 +7,7 @@
 ///     output_i = sum_g softmax_g(scale <q_i, k_g> + log m_g + bias(i, g)) v_g
 ///
 /// This is exact where the keys of a run are equal. `bias` is that of the supports for the position of a run's middle token;
-/// supports with a window stay exact, being linear already. Keys pooled to a fixed number are the linear attention of PVTv2
+/// supports with a window stay exact, being linear already, and so do causal ones. Keys pooled to a fixed number are the linear attention of PVTv2
 /// (Wang et al., arXiv 2106.13797, there averaged before the projections, on a grid); the log of their mass is ToMe's.
 public struct KeyPooling: Sendable, Equatable {
     /// Sequences of up to so many tokens meet each other exactly.

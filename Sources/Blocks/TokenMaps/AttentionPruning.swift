@@ -15,12 +15,12 @@ public struct AttentionPruning: Reducer {
     }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        settings.remaining(tokens, in: outline) { min(settings.protection.free($0).count, $0 - 1) }
+        settings.remaining(tokens, in: outline) { min(settings.free($0, outline.specialTokens).count, $0 - 1) }
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
         guard let attention = tokens.attention else { return nil }
-        let free = settings.protection.free(tokens.count)
+        let free = settings.free(tokens.count, tokens.special)
         let pruned = min(tokens.count - remaining, free.count, tokens.count - 1)
         guard pruned > 0 else { return nil }
         var destination = (0..<tokens.count).map { Int32(truncatingIfNeeded: $0) }

@@ -24,7 +24,9 @@ public struct BipartiteMerging: Reducer {
     }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        settings.remaining(tokens, in: outline) { Bipartition($0, settings.protection).mostMerges }
+        settings.remaining(tokens, in: outline) {
+            Bipartition($0, free: settings.free($0, outline.specialTokens)).mostMerges
+        }
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
@@ -33,7 +35,7 @@ public struct BipartiteMerging: Reducer {
 
     /// Where each token goes, itself if it stays; `nil` if all do.
     func destination(_ tokens: LayerTokens, remaining: Int, threads: Int) -> [Int32]? {
-        let halves = Bipartition(tokens.count, settings.protection)
+        let halves = Bipartition(tokens.count, free: settings.free(tokens.count, tokens.special))
         let merged = min(tokens.count - remaining, halves.mostMerges)
         guard merged > 0, let metric = tokens.keys else { return nil }
         var best = [Int32](repeating: -1, count: halves.sources)

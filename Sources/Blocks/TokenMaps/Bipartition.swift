@@ -8,9 +8,8 @@ struct Bipartition {
     /// sources, and none without a destination.
     let mostMerges: Int
 
-    /// Of a sequence of `count` tokens.
-    init(_ count: Int, _ protection: Protection) {
-        let free = protection.free(count)
+    /// Of a sequence of `count` tokens, of which `free` are not protected.
+    init(_ count: Int, free: Range<Int>) {
         (sources, destinations) = ((count + 1) / 2, count / 2)
         isSource = (0..<sources).map { free.contains(2 * $0) ? 1 : 0 }
         isDestination = (0..<destinations).map { free.contains(2 * $0 + 1) ? 1 : 0 }

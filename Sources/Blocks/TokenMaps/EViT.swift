@@ -13,28 +13,30 @@ public struct EViT: Reducer {
     public var signals: Signals { .firstTokenAttention }
     public var prunes: Bool { !fuses }
 
-    /// Reads what ``ReductionSettings`` reads, and `{"fuse"?: true}`. By default only the first token is protected, and
-    /// attention does not know sizes, as in the paper.
+    /// Reads what ``ReductionSettings`` reads, and `{"fuse"?: true}`. By default attention does not know sizes, as in the
+    /// paper.
     public init(_ fields: JSONFields) throws(Failure) {
-        settings = try ReductionSettings(fields, ownKeys: ["fuse"], protects: "first", isProportional: false)
+        settings = try ReductionSettings(fields, ownKeys: ["fuse"], isProportional: false)
         fuses = try fields.bool("fuse", default: true)
-        guard settings.protection.first > 0 else {
+        guard settings.protectsFirst else {
             throw Failure(.invalidArgument, "\(fields.name): \"protect\" must include the first token for evit")
         }
     }
 
     /// Fewer tokens, where so many of them are fused or dropped.
-    private func mostRemoved(_ count: Int) -> Int { settings.protection.free(count).count - (fuses ? 1 : 0) }
+    private func mostRemoved(_ count: Int, _ special: SpecialTokens) -> Int {
+        settings.free(count, special).count - (fuses ? 1 : 0)
+    }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        settings.remaining(tokens, in: outline, extra: fuses ? 1 : 0, most: mostRemoved)
+        settings.remaining(tokens, in: outline, extra: fuses ? 1 : 0, most: { mostRemoved($0, outline.specialTokens) })
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
         guard let attention = tokens.attention else { return nil }
-        let removed = min(tokens.count - remaining, mostRemoved(tokens.count))
+        let removed = min(tokens.count - remaining, mostRemoved(tokens.count, tokens.special))
         guard removed > 0 else { return nil }
-        let free = Array(settings.protection.free(tokens.count))
+        let free = Array(settings.free(tokens.count, tokens.special))
         let inattentive = Ranking.descending(free, by: { attention[$0] }).suffix(removed + (fuses ? 1 : 0))
         let fused = fuses ? Int32(truncatingIfNeeded: inattentive.first ?? 0) : -1
         var destination = (0..<tokens.count).map { Int32(truncatingIfNeeded: $0) }

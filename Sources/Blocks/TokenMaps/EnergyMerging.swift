@@ -30,11 +30,11 @@ public struct EnergyMerging: Reducer {
     }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        settings.remaining(tokens, in: outline) { settings.protection.free($0).count / 2 }
+        settings.remaining(tokens, in: outline) { settings.free($0, outline.specialTokens).count / 2 }
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
-        let free = settings.protection.free(tokens.count)
+        let free = settings.free(tokens.count, tokens.special)
         let merged = min(tokens.count - remaining, free.count / 2)
         guard merged > 0, let metric = tokens.keys?.rows(free) else { return nil }
         let margin = margin ?? 0.9 - 0.9 * Double(tokens.layer) / Double(max(1, tokens.layers))

@@ -32,7 +32,9 @@ public struct LocalMerging: Reducer {
     }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        settings.remaining(tokens, in: outline) { mostMerges(Bipartition($0, settings.protection)) }
+        settings.remaining(tokens, in: outline) {
+            mostMerges(Bipartition($0, free: settings.free($0, outline.specialTokens)))
+        }
     }
 
     /// Sources that have a destination within reach, as far as the halves have any.
@@ -48,7 +50,7 @@ public struct LocalMerging: Reducer {
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
-        let halves = Bipartition(tokens.count, settings.protection)
+        let halves = Bipartition(tokens.count, free: settings.free(tokens.count, tokens.special))
         let merged = min(tokens.count - remaining, mostMerges(halves))
         guard merged > 0, let metric = tokens.keys else { return nil }
         var best = [Int32](repeating: -1, count: halves.sources)

@@ -1,29 +1,48 @@
 import Basics
 
-/// Tokens at the ends of a sequence that neither merge nor are merged into nor pruned.
-public struct Protection: Sendable, Equatable {
+/// Tokens at the ends of a sequence.
+public struct SpecialTokens: Sendable, Equatable {
     /// How many at the beginning.
     public let first: Int
     /// How many at the end.
     public let last: Int
 
-    /// Reads `"protect"`: `"special"` (the first and the last), `"first"`, `"last"`, `"none"`, or `[leading, trailing]`.
-    init(_ fields: JSONFields, default fallback: String = "special") throws(Failure) {
+    public init(first: Int, last: Int) { (self.first, self.last) = (first, last) }
+
+    /// What tokenizers put around a text.
+    public static let ofTexts = SpecialTokens(first: 1, last: 1)
+
+    /// The tokens of a sequence of `count` between them.
+    func between(_ count: Int) -> Range<Int> {
+        let start = min(first, count)
+        return start..<max(start, count - last)
+    }
+}
+
+/// Tokens that neither merge nor are merged into nor pruned.
+enum Protection: Sendable, Equatable {
+    /// Those that are special in the network.
+    case special
+    /// So many.
+    case ends(SpecialTokens)
+
+    /// Reads `"protect"`: `"special"`, `"first"`, `"last"`, `"none"`, or `[leading, trailing]`.
+    init(_ fields: JSONFields) throws(Failure) {
         if let pair = fields["protect"]?.array {
             let counts = pair.compactMap { $0.int }.filter { (0...65536).contains($0) }
             guard pair.count == 2, counts.count == 2 else {
                 throw Failure(
                     .invalidArgument, "\(fields.name): \"protect\" must hold two whole numbers: leading, trailing")
             }
-            (first, last) = (counts[0], counts[1])
+            self = .ends(SpecialTokens(first: counts[0], last: counts[1]))
             return
         }
-        let protect = try fields.string("protect", default: fallback)
+        let protect = try fields.string("protect", default: "special")
         switch protect {
-        case "special": (first, last) = (1, 1)
-        case "first": (first, last) = (1, 0)
-        case "last": (first, last) = (0, 1)
-        case "none": (first, last) = (0, 0)
+        case "special": self = .special
+        case "first": self = .ends(SpecialTokens(first: 1, last: 0))
+        case "last": self = .ends(SpecialTokens(first: 0, last: 1))
+        case "none": self = .ends(SpecialTokens(first: 0, last: 0))
         default:
             throw Failure(
                 .invalidArgument,
@@ -32,9 +51,19 @@ public struct Protection: Sendable, Equatable {
         }
     }
 
-    /// The tokens of a sequence of `count` that are not protected.
-    func free(_ count: Int) -> Range<Int> {
-        let start = min(first, count)
-        return start..<max(start, count - last)
+    /// Whether the first token is protected, as far as is known without a network.
+    var includesFirst: Bool {
+        switch self {
+        case .special: true
+        case .ends(let tokens): tokens.first > 0
+        }
+    }
+
+    /// The tokens of a sequence of `count` that are not protected in a network whose special tokens are `special`.
+    func free(_ count: Int, _ special: SpecialTokens) -> Range<Int> {
+        switch self {
+        case .special: special.between(count)
+        case .ends(let tokens): tokens.between(count)
+        }
     }
 }

@@ -74,17 +74,21 @@ public struct LayerTokens {
     /// The layer, from 0, and how many there are.
     public let layer: Int
     public let layers: Int
+    /// Tokens at the ends that stand for no part of the sequence.
+    public let special: SpecialTokens
     /// `[count, head size]`, if ``Signals/keys`` were asked for.
     public let keys: Matrix?
     /// One number for each token, if one of the attention signals was asked for.
     public let attention: UnsafePointer<Float>?
 
     public init(
-        count: Int, layer: Int = 0, layers: Int = 1, keys: Matrix? = nil, attention: UnsafePointer<Float>? = nil
+        count: Int, layer: Int = 0, layers: Int = 1, special: SpecialTokens = .ofTexts, keys: Matrix? = nil,
+        attention: UnsafePointer<Float>? = nil
     ) {
         self.count = count
         self.layer = layer
         self.layers = layers
+        self.special = special
         self.keys = keys
         self.attention = attention
     }
@@ -117,9 +121,9 @@ public struct LayerSignals {
     }
 
     /// What one sequence, the rows of `range`, has of them.
-    func tokens(_ range: Range<Int>, layer: Int, layers: Int) -> LayerTokens {
+    func tokens(_ range: Range<Int>, layer: Int, layers: Int, _ special: SpecialTokens) -> LayerTokens {
         LayerTokens(
-            count: range.count, layer: layer, layers: layers, keys: keys?.rows(range),
+            count: range.count, layer: layer, layers: layers, special: special, keys: keys?.rows(range),
             attention: attention.map { UnsafePointer($0.pointer + range.lowerBound) })
     }
 }

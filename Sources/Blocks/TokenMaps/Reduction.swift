@@ -6,6 +6,7 @@ public import Tensors
 public struct Reduction {
     private let reducer: any Reducer
     private let layers: Int
+    private let special: SpecialTokens
     /// `remaining[sequence][layer]`
     private let remaining: [[Int]]
     /// The row, within its sequence, that each original token is part of after each layer; -1: it was pruned.
@@ -15,6 +16,7 @@ public struct Reduction {
     public init(_ reducer: any Reducer, lengths: [Int], in outline: NetworkOutline) {
         self.reducer = reducer
         layers = outline.layers.count
+        special = outline.specialTokens
         remaining = lengths.map { reducer.remainingTokens($0, in: outline) }
     }
 
@@ -47,7 +49,7 @@ public struct Reduction {
         for sequence in 0..<context.sequences {
             let (start, end) = (context.offsets[sequence], context.offsets[sequence + 1])
             let newStart = newOffsets[sequence]
-            let tokens = signals.tokens(start..<end, layer: layer, layers: layers)
+            let tokens = signals.tokens(start..<end, layer: layer, layers: layers, special)
             let wanted = remaining[sequence][layer]
             let map = wanted < end - start ? try reducer.map(tokens, remaining: wanted, threads: context.threads) : nil
             if let map { try apply(map, stream.rows(start..<end), sequence, context) }

@@ -85,32 +85,28 @@ extension TokenMap {
         return Float(sum.squareRoot())
     }
 
-    /// `X' = W X` with `W[k, i] = T[i, k] s_i / s'_k`: strips of columns on threads, each in the order of the old rows.
+    /// `X' = W X` with `W[k, i] = T[i, k] s_i / s'_k`.
     private func mix(
         _ shares: Shares, _ rows: Matrix, sizes: UnsafeMutablePointer<Float>, scratch: Matrix, threads: Int
     ) {
+        var weights = Shares(rows: newCount, columns: oldCount)
         var mass = [Float](repeating: 0, count: newCount)
-        for old in 0..<oldCount { forEachShare(of: old) { mass[$0] += $1 * sizes[old] } }
-        let width = 64
-        parallel((rows.columns + width - 1) / width, threads: threads) { strip in
-            let columns = strip * width..<min(rows.columns, (strip + 1) * width)
+        for old in 0..<oldCount {
             for new in 0..<newCount {
-                (scratch.row(new) + columns.lowerBound).update(repeating: 0, count: columns.count)
-            }
-            for old in 0..<oldCount {
-                let source = rows.row(old)
-                for index in shares.starts[old]..<shares.starts[old + 1] {
-                    let target = scratch.row(Int(shares.columns[index]))
-                    let factor = shares.weights[index] * sizes[old]
-                    for column in columns { target[column] += factor * source[column] }
-                }
+                let weight = shares[old, new] * sizes[old]
+                weights[new, old] = weight
+                mass[new] += weight
             }
         }
         // A mass that is no number gives rows that are none.
         for new in 0..<newCount where mass[new] != 0 {
-            let (source, target) = (scratch.row(new), rows.row(new))
-            for column in 0..<rows.columns { target[column] = source[column] / mass[new] }
+            for old in 0..<oldCount { weights[new, old] /= mass[new] }
         }
-        for new in 0..<newCount { sizes[new] = mass[new] }
+        let mixed = scratch.prefix(rows: newCount)
+        weights.multiply(rows.pointer, stride: rows.stride, columns: rows.columns, into: mixed, threads: threads)
+        for new in 0..<newCount {
+            rows.row(new).update(from: mixed.row(new), count: rows.columns)
+            sizes[new] = mass[new]
+        }
     }
 }

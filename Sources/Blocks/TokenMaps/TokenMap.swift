@@ -1,4 +1,4 @@
-import Basics
+import Kernels
 public import Tensors
 
 /// How n tokens became m, within one sequence: which share of each old row is in which new row, and so the way back.
@@ -64,9 +64,7 @@ public struct TokenMap: Sendable {
     /// Calls `body` with each new row that has a share of old row `old`, and the share.
     public func forEachShare(of old: Int, _ body: (_ new: Int, _ share: Float) -> Void) {
         if let shares {
-            for index in shares.starts[old]..<shares.starts[old + 1] {
-                body(Int(shares.columns[index]), shares.weights[index])
-            }
+            for new in 0..<shares.columns where shares[old, new] != 0 { body(new, shares[old, new]) }
         } else if newRow[old] >= 0 {
             body(Int(newRow[old]), 1)
         }
@@ -78,66 +76,71 @@ public struct TokenMap: Sendable {
         if shares == nil, next.shares == nil {
             return TokenMap(newRow: newRow.map { $0 < 0 ? -1 : next.newRow[Int($0)] }, keptRows: kept)
         }
-        var product = Shares()
-        var sums = [Float](repeating: 0, count: next.newCount)
+        if let shares, let own = next.shares { return TokenMap(shares.followed(by: own), keptRows: kept) }
+        var product = Shares(rows: oldCount, columns: next.newCount)
         for old in 0..<oldCount {
             forEachShare(of: old) { middle, share in
-                next.forEachShare(of: middle) { new, part in sums[new] += share * part }
+                next.forEachShare(of: middle) { new, part in product[old, new] += share * part }
             }
-            product.appendRow(taking: &sums)
         }
         return TokenMap(product, keptRows: kept)
     }
 
     /// Gives each old row what it is part of, `x_i = sum_k T[i, k] y_k`, from the new rows `rows` to `output`. Rows of pruned
     /// tokens are left as they are.
-    public func restore(_ rows: Matrix, into output: Matrix) {
+    public func restore(_ rows: Matrix, into output: Matrix, threads: Int) {
+        if let shares {
+            return shares.multiply(
+                rows.pointer, stride: rows.stride, columns: rows.columns, into: output, threads: threads)
+        }
         for old in 0..<oldCount where newRow[old] >= 0 {
-            let target = output.row(old)
-            guard shares != nil else {
-                target.update(from: rows.row(Int(newRow[old])), count: rows.columns)
-                continue
-            }
-            target.update(repeating: 0, count: rows.columns)
-            forEachShare(of: old) { new, share in
-                let source = rows.row(new)
-                for column in 0..<rows.columns { target[column] += share * source[column] }
-            }
+            output.row(old).update(from: rows.row(Int(newRow[old])), count: rows.columns)
         }
     }
 }
 
-/// A sparse matrix of shares, row after row: row `i` has the entries `starts[i] ..< starts[i + 1]`.
+/// The shares of a many-to-many map: a matrix, because nearly all of them are there.
 struct Shares: Sendable {
-    private(set) var starts = [0]
-    private(set) var columns: [Int32] = []
-    private(set) var weights: [Float] = []
+    let rows, columns: Int
+    /// Row after row.
+    private(set) var values: [Float]
 
-    var rows: Int { starts.count - 1 }
-
-    /// Appends a row of one entry, all of it.
-    mutating func appendRow(whole column: Int) {
-        columns.append(Int32(truncatingIfNeeded: column))
-        weights.append(1)
-        starts.append(columns.count)
+    init(rows: Int, columns: Int) {
+        (self.rows, self.columns) = (rows, columns)
+        values = Array(repeating: 0, count: rows * columns)
     }
 
-    /// Appends a row with the entries of `row` that are not 0, and sets them to 0.
-    mutating func appendRow(taking row: inout [Float]) {
-        for column in row.indices where row[column] != 0 {
-            columns.append(Int32(truncatingIfNeeded: column))
-            weights.append(row[column])
-            row[column] = 0
-        }
-        starts.append(columns.count)
+    subscript(row: Int, column: Int) -> Float {
+        get { values[row * columns + column] }
+        set { values[row * columns + column] = newValue }
     }
 
-    /// The column of the greatest entry of `row`; -1 if it is empty.
+    /// The column of the greatest entry of `row`, of equal ones the first; -1 if all are 0.
     func strongest(_ row: Int) -> Int32 {
-        var best: (column: Int32, weight: Float) = (-1, -.infinity)
-        for index in starts[row]..<starts[row + 1] where weights[index] > best.weight || best.column < 0 {
-            best = (columns[index], weights[index])
+        var best: (column: Int, share: Float) = (-1, 0)
+        for column in 0..<columns where self[row, column] > best.share || (best.column < 0 && self[row, column] != 0) {
+            best = (column, self[row, column])
         }
-        return best.column
+        return Int32(truncatingIfNeeded: best.column)
+    }
+
+    /// The product of this matrix and `input` `[columns, *]`.
+    func multiply(_ input: UnsafePointer<Float>, stride: Int, columns count: Int, into output: Matrix, threads: Int) {
+        nk_mix_rows(
+            values, columns, rows, columns, input, stride, count, output.pointer, output.stride, Int32(threads))
+    }
+
+    /// The product of two matrices.
+    func followed(by next: Shares) -> Shares {
+        var product = Shares(rows: rows, columns: next.columns)
+        product.values.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            let output = Matrix(base, rows: rows, columns: next.columns)
+            next.values.withUnsafeBufferPointer { input in
+                guard let input = input.baseAddress else { return }
+                multiply(input, stride: next.columns, columns: next.columns, into: output, threads: 1)
+            }
+        }
+        return product
     }
 }

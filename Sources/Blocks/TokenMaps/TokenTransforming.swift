@@ -31,7 +31,7 @@ public struct TokenTransforming: Reducer {
     public init(_ fields: JSONFields) throws(Failure) {
         settings = try ReductionSettings(fields, ownKeys: ["temperature", "score"])
         temperature = Float(try fields.number("temperature", in: 1e-3...1e3, default: 0.1))
-        let score = try fields.string("score", default: settings.protection.first > 0 ? "class" : "received")
+        let score = try fields.string("score", default: settings.protectsFirst ? "class" : "received")
         guard ["class", "received"].contains(score) else {
             throw Failure(
                 .invalidArgument, "\(fields.name): score \(score.quoted) is not known; known are class, received")
@@ -39,20 +39,20 @@ public struct TokenTransforming: Reducer {
         isByClass = score == "class"
     }
 
-    private func mostRemoved(_ count: Int) -> Int { settings.protection.free(count).count - 1 }
+    private func mostRemoved(_ count: Int, _ special: SpecialTokens) -> Int { settings.free(count, special).count - 1 }
 
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
         Double(count) * Double(remaining) * Double(keySize + hiddenSize)
     }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        settings.remaining(tokens, in: outline, most: mostRemoved)
+        settings.remaining(tokens, in: outline, most: { mostRemoved($0, outline.specialTokens) })
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) throws(Failure) -> TokenMap? {
-        let removed = min(tokens.count - remaining, mostRemoved(tokens.count))
+        let removed = min(tokens.count - remaining, mostRemoved(tokens.count, tokens.special))
         guard removed > 0, let metric = tokens.keys, let attention = tokens.attention else { return nil }
-        let free = settings.protection.free(tokens.count)
+        let free = settings.free(tokens.count, tokens.special)
         let kept = Ranking.descending(Array(free)) { attention[$0] }.dropLast(removed).sorted()
         guard tokens.count * kept.count <= Self.mostEntries else {
             throw Failure(
@@ -62,15 +62,14 @@ public struct TokenTransforming: Reducer {
         }
         let shares = shares(of: metric, kept, threads: threads)
         let keptRows = Array(0..<free.lowerBound) + kept + Array(free.upperBound..<tokens.count)
-        var matrix = Shares()
-        var row = [Float](repeating: 0, count: keptRows.count)
+        var matrix = Shares(rows: tokens.count, columns: keptRows.count)
         for token in 0..<tokens.count {
             guard free.contains(token) else {
-                matrix.appendRow(whole: token < free.lowerBound ? token : token - removed)
+                matrix[token, token < free.lowerBound ? token : token - removed] = 1
                 continue
             }
-            for index in kept.indices { row[free.lowerBound + index] = shares.row(token)[index] }
-            matrix.appendRow(taking: &row)
+            let row = shares.row(token)
+            for index in kept.indices { matrix[token, free.lowerBound + index] = row[index] }
         }
         return TokenMap(matrix, keptRows: keptRows.map { Int32(truncatingIfNeeded: $0) })
     }

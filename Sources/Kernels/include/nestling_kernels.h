@@ -306,6 +306,10 @@ void nk_merge_energy(const float *rows, size_t stride, size_t n, size_t columns,
 void nk_similarities(const float *rows, size_t stride, size_t n, const float *targets, size_t target_stride, size_t m,
                      size_t columns, float *products, size_t product_stride, int threads);
 
+/* output[r, :] = sum over i < inputs, rising, of weights[r, i] * input[i, :]. Output overlaps nothing. */
+void nk_mix_rows(const float *weights, size_t weight_stride, size_t rows, size_t inputs, const float *input,
+                 size_t input_stride, size_t columns, float *output, size_t output_stride, int threads);
+
 /* ---- what the machine can do ---- */
 
 typedef enum {

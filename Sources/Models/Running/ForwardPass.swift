@@ -125,11 +125,10 @@ struct ForwardPass {
         _ rows: Matrix, pruned: Matrix?, to output: UnsafeMutablePointer<Float>, _ context: ForwardContext
     ) {
         for (sequence, map) in context.maps.enumerated() {
+            let now = rows.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
+            let first = output + context.originalOffsets[sequence] * rows.columns
             map.restore(
-                rows.rows(context.offsets[sequence]..<context.offsets[sequence + 1]),
-                into: Matrix(
-                    output + context.originalOffsets[sequence] * rows.columns, rows: map.oldCount, columns: rows.columns
-                ))
+                now, into: Matrix(first, rows: map.oldCount, columns: rows.columns), threads: context.threads)
         }
         guard let pruned else { return }
         for (token, row) in context.pruned?.tokens ?? [] {

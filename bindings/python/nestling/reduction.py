@@ -34,7 +34,8 @@ class Reducer:
     layers
         The layers that reduce, counted from 1; all unless given. Those past the last one do not count.
     protect
-        Which tokens are left alone: "special" (the first and the last), "first", "last", "none", or two numbers: so many
+        Which tokens are left alone: "special" (the first and the last of a text, what comes before the
+        patches of an image), "first", "last", "none", or two numbers: so many
         leading and trailing ones.
     proportional_attention
         Add log(size) to each key's score, so that a merged token weighs as much as its parts did.
@@ -97,8 +98,8 @@ class PiToMe(Reducer):
 class EViT(Reducer):
     """Tokens to which the first one attends the least become one (Liang et al., EViT, arXiv 2202.07800).
 
-    The paper keeps 70% at layers 4, 7 and 10: ``EViT(keep=0.7, layers=[4, 7, 10])``. By default only the first token is
-    protected, and attention does not know sizes.
+    The paper keeps 70% at layers 4, 7 and 10: ``EViT(keep=0.7, layers=[4, 7, 10])``. By default attention does not
+    know sizes.
 
     Parameters
     ----------

@@ -16,7 +16,8 @@ public struct Softmax: Rule {
 
     public func mix(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext) {
         forEachRun(meeting, supports, context) { arguments, run in
-            guard run.isPooled, let pooling = context.keyPooling, arguments.window < 0 else {
+            guard run.isPooled, let pooling = context.keyPooling, arguments.window < 0, arguments.causal == 0
+            else {
                 return withUnsafePointer(to: arguments) { nk_attention_f32($0, Int32(context.threads)) }
             }
             context.sizes.withUnsafeBufferPointer { sizes in
