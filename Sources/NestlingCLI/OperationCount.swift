@@ -8,6 +8,7 @@ import Nestling
 /// pooling, and the choice of tokens to merge.
 struct OperationCount {
     private let layers: [Layer]
+    private let outline: NetworkOutline
     private let embedding: Double
     /// Tokens that are given, and not made by the embedding.
     private let prefixTokens: Int
@@ -34,6 +35,7 @@ struct OperationCount {
                 try OperationCount.layer(blocks[block].node, heads: kept.heads[index], width: kept.widths[index]))
         }
         self.layers = layers
+        outline = model.network.outline
         let architecture = model.network.weights.architecture
         embedding =
             try OperationCount.linear(architecture.embedding["projection"])
@@ -52,7 +54,7 @@ struct OperationCount {
 
     /// Operations for one sequence of `tokens`, shortened by `reducer`.
     func operations(tokens: Int, reducer: (any Reducer)? = nil) -> Double {
-        let remaining = reducer?.remainingTokens(tokens, layers: layers.count)
+        let remaining = reducer?.remainingTokens(tokens, in: outline)
         var count = tokens
         var sum = embedding * Double(tokens - prefixTokens) + vector
         for (index, layer) in layers.enumerated() {
