@@ -21,6 +21,10 @@ struct BenchCommand: ParsableCommand {
             where attention is local). It does not count norms, activations, softmax, embedding rows and pooling, nor the \
             choice of tokens to merge. Merged tokens are not counted after they merge.
 
+            With --flops nothing is run, and no weights are needed: multiply-accumulates are counted from config.json, for \
+            --tokens or an image of the configured size, reduced as --reduce says. Without a checkpoint, the counts of \
+            schedules that papers publish, next to theirs.
+
             The table is Markdown, for issues; --json is for programs.
 
             EXAMPLES
@@ -28,6 +32,8 @@ struct BenchCommand: ParsableCommand {
               nestling bench all-MiniLM-L6-v2 --dtype float32,bfloat16,int8
               nestling bench all-MiniLM-L6-v2 --tokens 128 --batch 1,32 --ffn 1,0.75,0.5,0.25
               nestling bench all-MiniLM-L6-v2 --tokens 512 --merge 0,16,32 --threads 1 --json
+              nestling bench --flops
+              nestling bench vit-base-patch16-224 --flops --reduce '{"method": "tome", "r": 13, "protect": "first"}'
             """)
 
     @Argument(help: "The directory of a checkpoint; none: measure the kernels.", completion: .directory)
@@ -70,6 +76,14 @@ struct BenchCommand: ParsableCommand {
     @Option(name: .customLong("repeat"), help: ArgumentHelp("Samples of each combination.", valueName: "count"))
     var samples = 5
 
+    @Flag(help: "Count multiply-accumulates instead of measuring.")
+    var flops = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --flops: how tokens are merged or pruned, as the JSON object of nestling.h says.", valueName: "json"))
+    var reduce: String?
+
     @Flag(help: "Report as one JSON document.")
     var json = false
 
@@ -82,12 +96,20 @@ struct BenchCommand: ParsableCommand {
     }
 
     func validate() throws {
+        if reduce != nil, !flops || path == nil { throw ValidationError("--reduce goes with --flops and a checkpoint") }
+        if flops, batch != nil || dtype != nil || ffn != nil || merge != nil || (path == nil && tokens != nil) {
+            throw ValidationError("--flops takes only a checkpoint, --tokens, --reduce and --json")
+        }
         if samples < 1 { throw ValidationError("--repeat \(samples) is not at least 1") }
         let count = (tokens?.count ?? 3) * (batch?.count ?? 2) * (ffn?.count ?? 1) * (merge?.count ?? 1)
         if count > 10_000 { throw ValidationError("\(count) combinations are more than anyone reads") }
     }
 
     func run() throws(Failure) {
+        if flops {
+            let report = try workReport()
+            return try json ? StandardOutput.write(report.json) : StandardOutput.write(report.markdown)
+        }
         let bar = running.begin()
         guard let path else {
             let benchmark = try KernelBenchmark(samples: samples) { done, total throws(Failure) in
@@ -116,6 +138,13 @@ struct BenchCommand: ParsableCommand {
             name: path.lastPathComponent, models: models, loadSeconds: loadSeconds, samples: samples, peaks: peaks,
             tests: benchmark.tests)
         try json ? StandardOutput.write(report.json) : StandardOutput.write(report.markdown)
+    }
+
+    private func workReport() throws(Failure) -> WorkReport {
+        guard let path else { return try WorkReport() }
+        let reducer: (any Reducer)?
+        if let reduce { reducer = try Reducers.reducer(json: reduce) } else { reducer = nil }
+        return try WorkReport(path: path, lengths: tokens, reducer: reducer, reduction: reduce ?? "")
     }
 
     /// Every combination, the order of the table.

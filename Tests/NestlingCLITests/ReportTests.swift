@@ -113,4 +113,49 @@ import Testing
         #expect(table.allSatisfy { $0.filter { $0 == "|" }.count == 14 && $0.count == table[0].count })
         #expect(try Command.run("bench", bert, "--tokens", "521").status == 64)
     }
+
+    /// Billions of multiply-accumulates by the formula `sum over layers (4 N d^2 + 2 N^2 d + 8 N' d^2)` with patches and
+    /// classifier, computed apart from this code; those that papers publish (EViT 4.0 ... 2.3, DiffRate 2.9, DynamicViT 2.9,
+    /// 1.3) agree with them as far as their digits go.
+    @Test func flopsOfPublishedSchedules() throws {
+        let expected: [String: (full: String, reduced: String, left: Int)] = [
+            "ViT-Ti/16 ToMe, r = 13": ("1.25", "0.73", 41), "ViT-S/16 ToMe, r = 13": ("4.60", "2.70", 41),
+            "ViT-B/16 ToMe, r = 13": ("17.56", "10.37", 41), "ViT-B/16 ToMe, r = 16": ("17.56", "8.77", 11),
+            "ViT-L/16 ToMe, r = 7": ("61.55", "34.71", 29), "ViT-L/16 ToMe, r = 8": ("61.55", "30.96", 7),
+            "ViT-H/14 ToMe, r = 7": ("167.30", "92.83", 33), "ViT-B/16 at 384 ToMe, r = 45": ("55.48", "28.25", 42),
+            "ViT-L/16 at 384 ToMe, r = 23": ("191.07", "96.24", 25),
+            "ViT-L/16 at 512 ToMe, r = 40": ("361.99", "182.84", 65),
+            "ViT-H/14 at 518 ToMe, r = 40": ("1016.72", "513.37", 90),
+            "ViT-S/16 EViT, keep 0.9": ("4.60", "4.02", 148), "ViT-S/16 EViT, keep 0.8": ("4.60", "3.48", 105),
+            "ViT-S/16 EViT, keep 0.7": ("4.60", "3.03", 72), "ViT-S/16 EViT, keep 0.6": ("4.60", "2.64", 46),
+            "ViT-S/16 EViT, keep 0.5": ("4.60", "2.31", 28), "ViT-S/16 DiffRate, 2.9 G": ("4.60", "2.91", 3),
+            "ViT-S/16 DynamicViT, 0.7": ("4.60", "2.88", 68), "ViT/16 of 256 DynamicViT, 0.7": ("2.14", "1.33", 68),
+            "ViT-B/16 DynamicViT, 0.7": ("17.56", "11.06", 68),
+        ]
+        let lines = try Command.run("bench", "--flops").lines.dropFirst(2)
+        #expect(lines.count == expected.count)
+        for line in lines {
+            let cells = line.split(separator: "|").map { $0.split(separator: " ").joined(separator: " ") }
+            let row = try #require(expected["\(cells[0]) \(cells[1])"], "\(line)")
+            #expect(cells[4] == row.full && cells[5] == row.reduced && cells[3] == "\(row.left)", "\(line)")
+        }
+    }
+
+    /// A config.json is enough.
+    @Test func flopsNeedNoWeights() throws {
+        let folder = try TemporaryFolder()
+        let config = #"{"model_type": "vit", "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}"#
+        try folder.write("config.json", Array(config.utf8))
+        let reduction = #"{"method": "tome", "r": 13, "protect": "first"}"#
+        let document = try document("bench", folder.path(""), "--flops", "--json", "--reduce", reduction)
+        let row = try #require(document.array?.first)
+        #expect(row["tokens"]?.int == 197 && row["remaining"]?.array?.last?.int == 41)
+        // 17.56 and 10.37 without the classifier of 1000 classes
+        #expect(abs((row["multiply_adds"]?.number ?? 0) / 1e9 - (17.5628 - 0.000768)) < 0.005)
+        #expect(abs((row["reduced_multiply_adds"]?.number ?? 0) / 1e9 - 10.37) < 0.01)
+        #expect(try Command.run("bench", "--flops", "--reduce", reduction).status != 0)
+        #expect(try Command.run("bench", folder.path("none"), "--flops").status != 0)
+        try folder.write("config.json", Array(config.replacing("768", with: "2147483647").utf8))
+        #expect(try Command.run("bench", folder.path(""), "--flops").status == 1)
+    }
 }

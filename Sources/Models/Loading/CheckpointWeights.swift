@@ -127,22 +127,6 @@ public struct CheckedWeights: WeightSource {
     }
 }
 
-/// A linear layer that has sizes but no weights: what a checked network is made of. It is never multiplied.
-private struct UnloadedLinear: Linear {
-    let outputs: Int
-    let inputs: Int
-    let hasBias: Bool
-    var parameters: Int { outputs * inputs + (hasBias ? outputs : 0) }
-    var inputType: StoredType { .float32 }
-    var storageBytes: Int { 0 }
-
-    func prefix(outputs: Int, inputs: Int) -> any Linear {
-        UnloadedLinear(outputs: min(outputs, self.outputs), inputs: min(inputs, self.inputs), hasBias: hasBias)
-    }
-
-    func multiply(_ input: Matrix, _ products: [Product], threads: Int) {}
-}
-
 /// Tells the caller how far loading is, and hears whether to stop.
 public final class LoadProgress {
     private let report: Progress?
