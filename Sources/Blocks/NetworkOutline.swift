@@ -28,8 +28,11 @@ public struct NetworkOutline: Sendable {
 
     /// In the order in which they run.
     public var layers: [Layer]
-    /// For each token of the sequence, before the first layer.
+    /// For each token of the sequence, before the first layer; not for the first ``prefixTokens``, which are learned rows.
     public var embedding = 0.0
+    public var prefixTokens = 0
+    /// Tokens of an image of the configured size; `nil`: the network sees no images.
+    public var imageTokens: Int?
     /// For the vector of the sequence.
     public var vector = 0.0
     /// Tokens at the ends of a sequence that stand for no part of it.
@@ -58,11 +61,21 @@ public struct NetworkOutline: Sendable {
     /// Multiply-adds for one sequence of `tokens`, of which `remaining[l]` are left after layer `l`; `nil`: all.
     public func multiplyAdds(tokens: Int, remaining: [Int]? = nil) -> Double {
         var count = tokens
-        var sum = embedding * Double(tokens) + vector
-        for (index, layer) in layers.enumerated() {
-            sum += layer.before * Double(count) + layer.pair * layer.pairs(count, keyPooling)
-            count = remaining?[index] ?? count
-            sum += layer.after * Double(count)
+        return multiplyAdds(
+            tokens: tokens,
+            layers: layers.indices.map { index in
+                let attention = count
+                count = remaining?[index] ?? count
+                return (attention, count)
+            })
+    }
+
+    /// Multiply-adds for one sequence of `tokens`, of which the attention of each layer sees so many, and its FFN.
+    public func multiplyAdds(tokens: Int, layers counts: [(attention: Int, channel: Int)]) -> Double {
+        var sum = embedding * Double(max(0, tokens - prefixTokens)) + vector
+        for (layer, count) in zip(layers, counts) {
+            sum += layer.before * Double(count.attention) + layer.pair * layer.pairs(count.attention, keyPooling)
+            sum += layer.after * Double(count.channel)
         }
         return sum
     }

@@ -166,13 +166,8 @@ public final class Network: Sendable {
 
     /// What the network computes, heads not counted.
     public var outline: NetworkOutline {
-        var outline = NetworkOutline(layers: blocks.map(\.outline))
-        outline.embedding = Double(weights.embedding.multiplyAddsPerToken)
+        var outline = NetworkOutline(blocks, embedding: weights.embedding)
         outline.vector = Double(weights.pipeline.multiplyAdds)
-        outline.hiddenSize = hiddenSize
-        if let image = weights.embedding.image {
-            outline.specialTokens = SpecialTokens(first: image.prefixTokens, last: 0)
-        }
         return outline
     }
 

@@ -13,7 +13,11 @@ extension NetworkOutline {
     init(_ blocks: [Block], embedding: any Embedding) {
         self.init(layers: blocks.map(\.outline))
         self.embedding = Double(embedding.multiplyAddsPerToken)
-        prefixTokens = embedding.image?.prefixTokens ?? 0
+        if let image = embedding.image {
+            prefixTokens = image.prefixTokens
+            specialTokens = SpecialTokens(first: image.prefixTokens, last: 0)
+            imageTokens = image.prefixTokens + image.grid(height: image.height, width: image.width).count
+        }
         hiddenSize = embedding.hiddenSize
     }
 }

@@ -56,7 +56,8 @@ extension PublishedSchedule {
         var rows: [PublishedSchedule] = []
         // ToMe (Bolya et al., arXiv 2210.09461): models of its tables, r tokens fewer in each layer.
         for (shape, r) in [
-            (Shape.tiny, 13), (.small, 13), (.base, 13), (.base, 16), (.large, 7), (.large, 8), (.huge, 7), (.base384, 45),
+            (Shape.tiny, 13), (.small, 13), (.base, 13), (.base, 16), (.large, 7), (.large, 8), (.huge, 7),
+            (.base384, 45),
             (.large384, 23), (.large512, 40), (.huge518, 40),
         ] {
             rows.append(
@@ -99,7 +100,7 @@ extension PublishedSchedule {
         let outline = try outline(of: shape)
         let classifier = Double(shape.hidden * classes)
         let full = outline.multiplyAdds(tokens: shape.tokens) + classifier
-        let reduced = outline.multiplyAdds(first: shape.tokens, layers: tokens) + classifier
+        let reduced = outline.multiplyAdds(tokens: shape.tokens, layers: tokens) + classifier
         return PublishedSchedule(
             model: shape.name, schedule: name, published: published, tokens: tokens, full: full * 1e-9,
             reduced: reduced * 1e-9)

@@ -38,7 +38,8 @@ struct WorkReport {
             return Row(
                 model: path.lastPathComponent, reduction: reducer == nil ? "-" : reduction, tokens: length,
                 remaining: remaining?.last ?? length, full: outline.multiplyAdds(tokens: length) * 1e-9,
-                reduced: outline.multiplyAdds(tokens: length, remaining: remaining) * 1e-9,
+                reduced: (reducer.map { outline.multiplyAdds(tokens: length, reducer: $0) }
+                    ?? outline.multiplyAdds(tokens: length)) * 1e-9,
                 perLayer: remaining ?? outline.layers.map { _ in length })
         }
     }

@@ -128,16 +128,20 @@ import Testing
             "ViT-H/14 at 518 ToMe, r = 40": ("1016.72", "513.37", 90),
             "ViT-S/16 EViT, keep 0.9": ("4.60", "4.02", 148), "ViT-S/16 EViT, keep 0.8": ("4.60", "3.48", 105),
             "ViT-S/16 EViT, keep 0.7": ("4.60", "3.03", 72), "ViT-S/16 EViT, keep 0.6": ("4.60", "2.64", 46),
-            "ViT-S/16 EViT, keep 0.5": ("4.60", "2.31", 28), "ViT-S/16 DiffRate, 2.9 G": ("4.60", "2.91", 3),
+            "ViT-S/16 EViT, keep 0.5": ("4.60", "2.31", 28), "ViT-S/16 DiffRate, 2.9 G": ("4.60", "2.90", 3),
             "ViT-S/16 DynamicViT, 0.7": ("4.60", "2.88", 68), "ViT/16 of 256 DynamicViT, 0.7": ("2.14", "1.33", 68),
             "ViT-B/16 DynamicViT, 0.7": ("17.56", "11.06", 68),
         ]
         let lines = try Command.run("bench", "--flops").lines.dropFirst(2)
         #expect(lines.count == expected.count)
         for line in lines {
-            let cells = line.split(separator: "|").map { $0.split(separator: " ").joined(separator: " ") }
-            let row = try #require(expected["\(cells[0]) \(cells[1])"], "\(line)")
-            #expect(cells[4] == row.full && cells[5] == row.reduced && cells[3] == "\(row.left)", "\(line)")
+            let cells: [String] = line.split(separator: "|").map { cell in
+                cell.split(separator: " ").joined(separator: " ")
+            }
+            let row = try #require(expected[cells[0] + " " + cells[1]])
+            #expect(cells[4] == row.full, "\(line)")
+            #expect(cells[5] == row.reduced, "\(line)")
+            #expect(cells[3] == String(row.left), "\(line)")
         }
     }
 
@@ -151,11 +155,12 @@ import Testing
         let row = try #require(document.array?.first)
         #expect(row["tokens"]?.int == 197 && row["remaining"]?.array?.last?.int == 41)
         // 17.56 and 10.37 without the classifier of 1000 classes
-        #expect(abs((row["multiply_adds"]?.number ?? 0) / 1e9 - (17.5628 - 0.000768)) < 0.005)
-        #expect(abs((row["reduced_multiply_adds"]?.number ?? 0) / 1e9 - 10.37) < 0.01)
+        let full = try #require(row["multiply_adds"]?.double) / 1e9
+        let reduced = try #require(row["reduced_multiply_adds"]?.double) / 1e9
+        #expect(abs(full - 17.563) < 0.005 && abs(reduced - 10.37) < 0.01)
         #expect(try Command.run("bench", "--flops", "--reduce", reduction).status != 0)
         #expect(try Command.run("bench", folder.path("none"), "--flops").status != 0)
         try folder.write("config.json", Array(config.replacing("768", with: "2147483647").utf8))
-        #expect(try Command.run("bench", folder.path(""), "--flops").status == 1)
+        #expect(try Command.run("bench", folder.path(""), "--flops").status != 0)
     }
 }
