@@ -277,7 +277,7 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_describe(
  *      "multiply_adds": ...,                        of the run without reduction: linear layers and the products of attention
  *      "reduced_multiply_adds": ...,                of the reduced run
  *      "overhead_multiply_adds": ...,               of reducing: what the method multiplies, and for the rest of its work an
- *                                                   equivalent: 200,000 for each layer that reduces, 5,000 for each token that
+ *                                                   equivalent: 1,000,000 for each layer that reduces, 50,000 for each token that
  *                                                   it looks at, 20 for each element of a token that leaves its row
  *      "speed_up": 1.37,                            multiply_adds / (reduced_multiply_adds + overhead_multiply_adds)
  *      "pays": true}                                speed_up is at least 1.02

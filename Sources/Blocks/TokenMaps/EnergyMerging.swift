@@ -24,8 +24,8 @@ public struct EnergyMerging: Reducer {
     }
 
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
-        // The energies, an exponential of about ten multiply-adds for each, and the matching.
-        Double(count) * Double(count) * Double(keySize + 10)
+        // The energies, an exponential worth about 600 multiply-adds for each, and the matching.
+        Double(count) * Double(count) * Double(keySize + 600)
             + Double(count - remaining) * Double(count) * Double(keySize)
     }
 
