@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
 import reducers
 from encoder import Encoder, Part
@@ -92,6 +91,12 @@ PARTS = {
 }
 
 
+def save(tensors, path):
+    from safetensors.numpy import save_file  # who only reads goldens need not have the package
+
+    save_file(tensors, path)
+
+
 def choose_sequences(encoder, lengths, reductions_of):
     """Sequences of `lengths` in which no reduction of `reductions_of(length)` decides by less than MARGIN.
 
@@ -152,7 +157,7 @@ def make_merging(name):
                 put(f"map.{layer}", [run.maps[layer] for run in runs], np.int32)
                 keep = [run for run in runs if len(run.maps[0]) <= 20]
                 put(f"states.{layer}", [run.states[layer] for run in keep])
-    save_file(tensors, FIXTURES / name / "tome.safetensors")
+    save(tensors, FIXTURES / name / "tome.safetensors")
     (FIXTURES / name / "tome.json").write_text(json.dumps(description, indent=1) + "\n")
 
 
@@ -181,7 +186,7 @@ def make_reducers(name):
         put("states", [run.states[-1] for run in runs])
         put("unmerged", [run.last.restored(run.states[-1], encoder.finish) for run in runs])
         put("pooled.mean", [run.last.pooled_mean(run.states[-1])[None] for run in runs])
-    save_file(tensors, FIXTURES / name / "reducers.safetensors")
+    save(tensors, FIXTURES / name / "reducers.safetensors")
     (FIXTURES / name / "reducers.json").write_text(json.dumps({case: REDUCERS[case] for case in cases}, indent=1) + "\n")
 
 
@@ -200,7 +205,7 @@ def make_submodels(name):
         runs = [encoder.run(ids, types, part=part) for ids, types in sequences]
         tensors[f"{case}.states"] = np.concatenate([run.states[-1] for run in runs]).astype(np.float32)
         description[case] = {"layers": part.layers, "ffn_widths": part.feed_forward_widths, "heads": part.heads}
-    save_file(tensors, FIXTURES / name / "submodel.safetensors")
+    save(tensors, FIXTURES / name / "submodel.safetensors")
     (FIXTURES / name / "submodel.json").write_text(json.dumps(description, indent=1) + "\n")
 
 
@@ -224,7 +229,7 @@ def make_matching():
                 tensors[key + ".destinations"] = found.destinations.astype(np.int32)
                 index += 1
     (FIXTURES / "matching").mkdir(exist_ok=True)
-    save_file(tensors, FIXTURES / "matching" / "golden.safetensors")
+    save(tensors, FIXTURES / "matching" / "golden.safetensors")
 
 
 def main():
