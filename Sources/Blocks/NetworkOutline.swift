@@ -1,7 +1,7 @@
 /// What a network computes, layer by layer, in multiply-adds: for schedules by work, and for saying whether a reduction pays.
 ///
 /// Counted are linear layers and the two products of attention for every pair of tokens that meet. Not counted are norms,
-/// activations, softmax, rows of embedding tables and pooling.
+/// activations, softmax, rows of embedding tables, pooling and reducing.
 public struct NetworkOutline: Sendable {
     /// One layer.
     public struct Layer: Sendable {
@@ -12,6 +12,8 @@ public struct NetworkOutline: Sendable {
         public var pair = 0.0
         /// Tokens that are farther apart do not meet; `nil`: all do.
         public var radius: Int?
+        /// Tokens meet only those before them and themselves.
+        public var isCausal = false
         /// Elements of a key, mean over heads; 0: no attention that reducers could ask.
         public var keySize = 0
 
@@ -20,9 +22,14 @@ public struct NetworkOutline: Sendable {
         /// Pairs of `tokens` tokens at most ``radius`` apart, each with itself included.
         func pairs(_ tokens: Int, _ pooling: KeyPooling? = nil) -> Double {
             let count = Double(tokens)
-            if let pooling, radius == nil, tokens > pooling.exactTokens { return count * Double(pooling.groups) }
-            guard let radius, radius < tokens else { return count * count }
-            return count * (2 * Double(radius) + 1) - Double(radius) * (Double(radius) + 1)
+            if let pooling, radius == nil, !isCausal, tokens > pooling.exactTokens {
+                return count * Double(pooling.groups)
+            }
+            var pairs = count * count
+            if let radius, radius < tokens {
+                pairs = count * (2 * Double(radius) + 1) - Double(radius) * (Double(radius) + 1)
+            }
+            return isCausal ? (pairs + count) / 2 : pairs
         }
     }
 

@@ -42,12 +42,6 @@ typedef struct {
     int32_t *positions;
 } nk_attention_scratch;
 
-static void *take(float **memory, size_t count) {
-    float *taken = *memory;
-    *memory += nk_round_up(count, 16);
-    return taken;
-}
-
 static nk_attention_scratch scratch_for(size_t size, size_t block_keys, size_t rows, int has_sums) {
     const size_t width = nk_round_up(size, NK_PANEL), block = block_keys + NK_SOFTMAX_PADDING;
     const size_t padded_rows = nk_round_up(rows, 16) + 16;

@@ -32,12 +32,6 @@ static void pool(const nk_pooled_job *job, const float *rows, size_t stride, siz
     }
 }
 
-static float *take(float **memory, size_t count) {
-    float *taken = *memory;
-    *memory += nk_round_up(count, 16);
-    return taken;
-}
-
 static void attend_pooled(const nk_pooled_job *job, size_t sequence, size_t head) {
     const nk_attention_f32_arguments *a = job->arguments;
     const nk_attention_kernels *kernels = job->rows->attention_f32;
@@ -48,7 +42,7 @@ static void attend_pooled(const nk_pooled_job *job, size_t sequence, size_t head
     float *means = take(&memory, padded * size), *keys = take(&memory, padded * size);
     float *values = take(&memory, padded * width), *scores = take(&memory, padded * kernels->tile_rows);
     float *bias = take(&memory, padded);
-    int32_t *key_positions = (int32_t *)take(&memory, padded);
+    int32_t *key_positions = take(&memory, padded);
 
     pool(job, (const float *)a->key + start * a->key_stride + key_head * size, a->key_stride, start, length, groups, means,
          bias);

@@ -1,4 +1,4 @@
-/* attention_visible.h: where tokens stand, which keys a query meets, and what is added to its scores. */
+/* attention_visible.h: where tokens stand, which keys a query meets, and what is added to its scores; how scratch is cut. */
 #ifndef NESTLING_ATTENTION_VISIBLE_H
 #define NESTLING_ATTENTION_VISIBLE_H
 
@@ -6,6 +6,13 @@
 
 static inline int32_t position_of(const nk_attention_f32_arguments *a, size_t start, size_t token) {
     return a->positions ? a->positions[start + token] : (int32_t)token;
+}
+
+/* The next `count` floats of scratch, in whole cache lines. */
+static inline void *take(float **memory, size_t count) {
+    float *taken = *memory;
+    *memory += nk_round_up(count, 16);
+    return taken;
 }
 
 /* How many tokens of the sequence have a position of at most `limit`. */

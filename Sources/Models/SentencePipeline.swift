@@ -27,7 +27,7 @@ public struct SentencePipeline: Sendable {
     public let parameters: Int
     /// Multiply-adds for each vector.
     var multiplyAdds: Int {
-        steps.reduce(0) { sum, step in
+        steps.reduce(pooler?.multiplyAdds ?? 0) { sum, step in
             guard case .dense(let linear, _, _, let projection) = step else { return sum }
             return sum + linear.multiplyAdds + (projection?.multiplyAdds ?? 0)
         }

@@ -82,8 +82,11 @@ struct Benchmark {
                 } else {
                     .tokens(Self.tokens(test.sequences, of: test.tokens, below: model.vocabularySize, &random))
                 }
-            let count = try OperationCount(test.session.model).operations(tokens: test.tokens, reducer: test.reducer)
-            self.tests[index].operations = count * Double(test.sequences)
+            let outline = test.session.model.network.outline
+            let multiplyAdds =
+                test.reducer.map { outline.multiplyAdds(tokens: test.tokens, reducer: $0) }
+                ?? outline.multiplyAdds(tokens: test.tokens)
+            self.tests[index].operations = 2 * multiplyAdds * Double(test.sequences)
         }
     }
 

@@ -72,6 +72,7 @@ public struct Attention: Mixer {
     public var multiplyAddsPerPair: Int { 2 * heads * headSize }
     public var multiplyAddsPerToken: Int { [query, key, value, output].reduce(0) { $0 + $1.multiplyAdds } }
     public var radius: Int? { supports.compactMap(\.radius).min() }
+    public var isCausal: Bool { supports.contains(where: \.isCausal) }
     public var metricSize: Int? { headSize }
     public var headStep: Int { heads / keyHeads }
 

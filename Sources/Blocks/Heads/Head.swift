@@ -50,6 +50,8 @@ public struct Head: Sendable {
 
     /// Learned numbers.
     public var parameters: Int { chains.reduce(0) { $0 + $1.parameters } }
+    /// Multiply-adds for each row, those of gathering what it reads not counted.
+    public var multiplyAdds: Int { chains.reduce(0) { $0 + $1.multiplyAdds } }
 
     /// Floats of workspace that ``apply(_:into:pooling:_:)`` takes.
     public func workspaceFloats(rows: Int) -> Int {

@@ -73,6 +73,17 @@ struct HeadChain: Sendable {
         }
     }
 
+    /// Multiply-adds of the steps for each row of the result.
+    var multiplyAdds: Int {
+        steps.reduce(0) { sum, step in
+            switch step {
+            case .linear(let linear, _): sum + linear.multiplyAdds
+            case .norm: sum
+            case .sublayer(let sublayer): sum + sublayer.multiplyAddsPerToken
+            }
+        }
+    }
+
     /// Floats of workspace that ``apply(_:into:pooling:_:)`` takes for so many rows of the stream.
     func workspaceFloats(rows: Int) -> Int {
         let inside = steps.reduce(input.workspaceFloats(rows: rows)) { most, step in

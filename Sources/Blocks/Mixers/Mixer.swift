@@ -15,6 +15,8 @@ public protocol Mixer: Sendable {
     var multiplyAddsPerToken: Int { get }
     /// Tokens that are farther apart do not meet; `nil`: all do.
     var radius: Int? { get }
+    /// Whether tokens meet only those before them and themselves.
+    var isCausal: Bool { get }
     /// Elements of a row of the keys that reducers see; `nil`: this mixer gives no ``LayerSignals``.
     var metricSize: Int? { get }
 

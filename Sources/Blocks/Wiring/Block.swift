@@ -53,6 +53,7 @@ public struct Block: Sendable {
                 layer.before += Double(mixer.multiplyAddsPerToken)
                 layer.pair += Double(mixer.multiplyAddsPerPair)
                 layer.radius = mixer.radius
+                layer.isCausal = mixer.isCausal
                 layer.keySize = max(layer.keySize, mixer.metricSize ?? 0)
             }
         }

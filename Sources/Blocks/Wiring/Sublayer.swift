@@ -57,6 +57,14 @@ public struct Sublayer: Sendable {
         return Sublayer(preNorm: preNorm, operation: kept, postNorm: postNorm)
     }
 
+    /// Multiply-adds for each row, those of pairs that meet not counted.
+    var multiplyAddsPerToken: Int {
+        switch operation {
+        case .mixer(let mixer): mixer.multiplyAddsPerToken
+        case .channel(let channel): channel.multiplyAddsPerToken
+        }
+    }
+
     /// Learned numbers in use.
     public var parameters: Int {
         let own =

@@ -8,10 +8,13 @@ public protocol Support: Sendable {
     var heads: Int? { get }
     /// Tokens whose positions differ by more do not meet; `nil`: all do.
     var radius: Int? { get }
+    /// Whether tokens meet only those before them and themselves.
+    var isCausal: Bool { get }
     /// Writes this support's part into `arguments`; what it points to lives as long as this support.
     func describe(_ arguments: inout nk_attention_f32_arguments)
 }
 
 extension Support {
     public var radius: Int? { nil }
+    public var isCausal: Bool { false }
 }
