@@ -19,7 +19,7 @@ public struct ReductionEstimate: Sendable {
     static let perToken = 50_000.0
     static let perElement = 20.0
     /// What pays is quicker by at least this factor.
-    static let leastGain = 1.02
+    public static let leastGain = 1.02
 
     /// Of `reducer` on one sequence of `tokens` in `network`.
     public init(_ reducer: any Reducer, tokens: Int, _ network: Network) {

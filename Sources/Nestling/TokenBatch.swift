@@ -38,6 +38,18 @@ public struct TokenBatch: Sendable, Equatable {
         offsets.append(ids.count)
     }
 
+    /// Adds the sequences of another batch.
+    public mutating func append(contentsOf other: TokenBatch) {
+        if typeIDs.isEmpty != other.typeIDs.isEmpty {
+            if typeIDs.isEmpty { typeIDs = Array(repeating: 0, count: ids.count) }
+            typeIDs += other.typeIDs.isEmpty ? Array(repeating: 0, count: other.ids.count) : other.typeIDs
+        } else {
+            typeIDs += other.typeIDs
+        }
+        offsets += other.offsets.dropFirst().map { $0 + ids.count }
+        ids += other.ids
+    }
+
     /// Lends the batch to the engine.
     public func withBatch<Result>(_ body: (Batch) throws(Failure) -> Result) throws(Failure) -> Result {
         var result: Swift.Result<Result, Failure>?

@@ -21,6 +21,9 @@ struct BenchCommand: ParsableCommand {
             where attention is local). It does not count norms, activations, softmax, embedding rows and pooling, nor the \
             choice of tokens to merge. Merged tokens are not counted after they merge.
 
+            With --reduce, and with --merge 0 and other numbers, each reduced run is compared with the full one: how many times \
+            quicker it was, what nestling_model_estimate_reduction predicts, and which reductions do not pay.
+
             With --flops nothing is run, and no weights are needed: multiply-accumulates are counted from config.json, for \
             --tokens or an image of the configured size, reduced as --reduce says. Without a checkpoint, the counts of \
             schedules that papers publish, next to theirs.
@@ -32,6 +35,7 @@ struct BenchCommand: ParsableCommand {
               nestling bench all-MiniLM-L6-v2 --dtype float32,bfloat16,int8
               nestling bench all-MiniLM-L6-v2 --tokens 128 --batch 1,32 --ffn 1,0.75,0.5,0.25
               nestling bench all-MiniLM-L6-v2 --tokens 512 --merge 0,16,32 --threads 1 --json
+              nestling bench vit-base-patch16-224 --reduce '{"method": "tome", "r": 13}' --reduce '{"method": "evit", "keep": 0.7}'
               nestling bench --flops
               nestling bench vit-base-patch16-224 --flops --reduce '{"method": "tome", "r": 13, "protect": "first"}'
             """)
@@ -81,8 +85,9 @@ struct BenchCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "With --flops: how tokens are merged or pruned, as the JSON object of nestling.h says.", valueName: "json"))
-    var reduce: String?
+            "Merge or prune tokens, as the JSON object of nestling.h says; may be given several times.",
+            valueName: "json"))
+    var reduce: [String] = []
 
     @Flag(help: "Report as one JSON document.")
     var json = false
@@ -96,12 +101,13 @@ struct BenchCommand: ParsableCommand {
     }
 
     func validate() throws {
-        if reduce != nil, !flops || path == nil { throw ValidationError("--reduce goes with --flops and a checkpoint") }
+        if !reduce.isEmpty, path == nil { throw ValidationError("--reduce goes with a checkpoint") }
         if flops, batch != nil || dtype != nil || ffn != nil || merge != nil || (path == nil && tokens != nil) {
             throw ValidationError("--flops takes only a checkpoint, --tokens, --reduce and --json")
         }
         if samples < 1 { throw ValidationError("--repeat \(samples) is not at least 1") }
-        let count = (tokens?.count ?? 3) * (batch?.count ?? 2) * (ffn?.count ?? 1) * (merge?.count ?? 1)
+        let variants = (merge?.count ?? 1) + reduce.count
+        let count = (tokens?.count ?? 3) * (batch?.count ?? 2) * (ffn?.count ?? 1) * variants
         if count > 10_000 { throw ValidationError("\(count) combinations are more than anyone reads") }
     }
 
@@ -134,17 +140,22 @@ struct BenchCommand: ParsableCommand {
             bar.draw("measuring", share: Double(done) / Double(total), note: "")
         }
         bar.clear()
-        let report = BenchReport(
+        let report = try BenchReport(
             name: path.lastPathComponent, models: models, loadSeconds: loadSeconds, samples: samples, peaks: peaks,
-            tests: benchmark.tests)
+            benchmark)
         try json ? StandardOutput.write(report.json) : StandardOutput.write(report.markdown)
     }
 
     private func workReport() throws(Failure) -> WorkReport {
         guard let path else { return try WorkReport() }
-        let reducer: (any Reducer)?
-        if let reduce { reducer = try Reducers.reducer(json: reduce) } else { reducer = nil }
-        return try WorkReport(path: path, lengths: tokens, reducer: reducer, reduction: reduce ?? "")
+        let reductions = try namedReductions()
+        return try WorkReport(path: path, lengths: tokens, reductions: reductions.isEmpty ? [nil] : reductions)
+    }
+
+    private func namedReductions() throws(Failure) -> [NamedReduction?] {
+        var reductions: [NamedReduction?] = []
+        for json in reduce { reductions.append(try NamedReduction(json: json)) }
+        return reductions
     }
 
     /// Every combination, the order of the table.
@@ -155,17 +166,21 @@ struct BenchCommand: ParsableCommand {
                 .invalidArgument, "--tokens \(length): the model's positions allow \(model.maximumTokens ?? 0)")
         }
         var tests: [Benchmark.Test] = []
+        var reductions: [NamedReduction?] = []
+        for r in merge ?? [0] {
+            reductions.append(r == 0 ? nil : try NamedReduction(method: "tome", "r", .integer(r)))
+        }
+        reductions += try namedReductions()
         for width in ffn ?? [Width(text: "1", extent: .all)] {
             let small = try model.submodel(ffn: width.extent)
             let session = Session(small)
-            for merged in merge ?? [0] {
-                let reducer = merged == 0 ? nil : try MergeOptions.reducer([merged])
+            for reduction in reductions {
                 for length in lengths.isEmpty ? [model.maximumTokens ?? 1] : lengths {
                     for sequences in batch ?? [1, 8] {
                         tests.append(
                             Benchmark.Test(
-                                ffn: width.text, merged: merged, tokens: length, sequences: sequences, session: session,
-                                reducer: reducer))
+                                ffn: width.text, reduction: reduction, tokens: length, sequences: sequences,
+                                session: session))
                     }
                 }
             }

@@ -8,31 +8,55 @@ struct BenchReport {
     let samples: Int
     let peaks: MachinePeaks
     let tests: [Benchmark.Test]
+    /// What the reduction of each test gained; `nil`: it has none, or nothing to compare with.
+    private let gains: [ReductionGain?]
+
+    init(
+        name: String, models: [Model], loadSeconds: Double, samples: Int, peaks: MachinePeaks, _ benchmark: Benchmark
+    ) throws(Failure) {
+        self.name = name
+        self.models = models
+        self.loadSeconds = loadSeconds
+        self.samples = samples
+        self.peaks = peaks
+        tests = benchmark.tests
+        var gains: [ReductionGain?] = []
+        for test in tests { gains.append(try benchmark.gain(of: test)) }
+        self.gains = gains
+    }
 
     /// A table to paste into an issue, and the machine that it is about.
     var markdown: String {
-        var table = MarkdownTable(columns: [
+        let measured = gains.compactMap(\.self)
+        var columns: [(String, Bool)] = [
             ("model", false), ("dtype", false), ("parameters", true), ("ffn", true), ("merge", true), ("tokens", true),
             ("batch", true), ("ms", true), ("tokens/s", true), ("sequences/s", true), ("GFLOP", true),
             ("GFLOP/s", true), ("of peak", true),
-        ])
-        for test in tests {
+        ]
+        if !measured.isEmpty { columns += [("speed-up", true), ("predicted", true)] }
+        var table = MarkdownTable(columns: columns)
+        for (test, gain) in zip(tests, gains) {
             let gigas = test.operations * 1e-9
             let model = test.session.model
-            table.rows.append([
+            var row = [
                 name, model.dtype.rawValue, model.parameters.asMillions, test.ffn,
-                test.merged == 0 ? "-" : "\(test.merged)", "\(test.tokens)", "\(test.sequences)",
-                (test.median * 1e3).short + " ± " + (test.spread * 1e3).short,
-                (Double(test.tokens * test.sequences) / test.median).short,
-                (Double(test.sequences) / test.median).short,
-                gigas.short, (gigas / test.median).short, peaks.share(of: test).asPercent,
-            ])
+                test.reduction?.shownInMergeColumn ?? "-", "\(test.tokens)", "\(test.sequences)",
+                (test.samples.median * 1e3).short + " ± " + (test.samples.spread * 1e3).short,
+                (Double(test.tokens * test.sequences) / test.samples.median).short,
+                (Double(test.sequences) / test.samples.median).short,
+                gigas.short, (gigas / test.samples.median).short, peaks.share(of: test).asPercent,
+            ]
+            if !measured.isEmpty {
+                row += [gain?.measured.rounded(to: 2) ?? "-", gain?.predicted.rounded(to: 2) ?? "-"]
+            }
+            table.rows.append(row)
         }
         var memory = ["loaded in \((loadSeconds * 1e3).short) ms"]
         memory += models.map { "\($0.dtype.rawValue) weights \($0.weightBytes.asBytes)" }
         if let bytes = Machine.residentBytes { memory.append("resident \(bytes.asBytes)") }
         if let bytes = Machine.peakResidentBytes { memory.append("at most \(bytes.asBytes)") }
-        return peaks.text + "\n" + table.text + "\n" + memory.joined(separator: ", ") + "\n"
+        let verdict = measured.isEmpty ? "" : ReductionGain.verdict(measured) + "\n"
+        return peaks.text + "\n" + table.text + "\n" + verdict + memory.joined(separator: ", ") + "\n"
     }
 
     /// The same and more for programs; times in seconds.
@@ -47,24 +71,37 @@ struct BenchReport {
         document["resident_bytes"] = Machine.residentBytes.map { .integer($0) } ?? .null
         document["peak_resident_bytes"] = Machine.peakResidentBytes.map { .integer($0) } ?? .null
         document["samples"] = .integer(samples)
-        document["results"] = .array(tests.map(json))
+        document["results"] = .array(zip(tests, gains).map(json))
         return .object(document)
     }
 
-    private func json(_ test: Benchmark.Test) -> JSON {
+    private func json(_ test: Benchmark.Test, _ gain: ReductionGain?) -> JSON {
         let sequences = Double(test.sequences)
         return [
             "dtype": .string(test.session.model.dtype.rawValue),
-            "ffn": .string(test.ffn), "merge": .integer(test.merged), "tokens": .integer(test.tokens),
+            "ffn": .string(test.ffn), "merge": .integer(test.reduction?.mergedTokens ?? 0),
+            "reduction": test.reduction.map { .string($0.json) } ?? .null,
+            "speed_up": gain.map { .number($0.measured) } ?? .null,
+            "predicted_speed_up": gain.map { .number($0.predicted) } ?? .null,
+            "pays": gain.map { .bool($0.pays) } ?? .null,
+            "tokens": .integer(test.tokens),
             "batch": .integer(test.sequences), "parameters": .integer(test.session.model.parameters),
-            "seconds": .number(test.median), "spread_seconds": .number(test.spread),
-            "least_seconds": .number(test.least), "samples_seconds": .array(test.seconds.map { .number($0) }),
-            "tokens_per_second": .number(sequences * Double(test.tokens) / test.median),
-            "sequences_per_second": .number(sequences / test.median),
-            "operations": .number(test.operations), "operations_per_second": .number(test.operations / test.median),
+            "seconds": .number(test.samples.median), "spread_seconds": .number(test.samples.spread),
+            "least_seconds": .number(test.samples.least),
+            "samples_seconds": .array(test.samples.values.map { .number($0) }),
+            "tokens_per_second": .number(sequences * Double(test.tokens) / test.samples.median),
+            "sequences_per_second": .number(sequences / test.samples.median),
+            "operations": .number(test.operations),
+            "operations_per_second": .number(test.operations / test.samples.median),
             "share_of_peak": .number(peaks.share(of: test)),
         ]
     }
+}
+
+extension NamedReduction {
+    /// The r of ToMe without anything else.
+    fileprivate var mergedTokens: Int? { series == "tome" && schedule == "r" ? Int(value) : nil }
+    fileprivate var shownInMergeColumn: String { mergedTokens.map { "\($0)" } ?? label }
 }
 
 extension Double {

@@ -2,65 +2,33 @@ import Nestling
 
 /// Measures several tests in turns.
 struct Benchmark {
-    /// What is run: random token ids, or random images of the size that the model was made for.
-    fileprivate enum Work {
-        case tokens(TokenBatch)
-        case images([PreparedImage])
-    }
-
     /// One combination: what is run, and what was measured.
     struct Test {
         let ffn: String
-        let merged: Int
+        /// `nil`: the whole sequence is run.
+        let reduction: NamedReduction?
         let tokens: Int
         let sequences: Int
         let session: Session
-        let reducer: (any Reducer)?
 
         fileprivate(set) var operations = 0.0
-        fileprivate(set) var seconds: [Double] = []
-        fileprivate var work = Work.images([])
+        fileprivate(set) var samples = Samples()
+        /// What is run: random token ids, or random images of the size that the model was made for.
+        fileprivate var input = InputBatch.images([])
         fileprivate var runs = 1
 
         init(
-            ffn: String, merged: Int, tokens: Int, sequences: Int, session: Session, reducer: (any Reducer)?
+            ffn: String, reduction: NamedReduction?, tokens: Int, sequences: Int, session: Session
         ) {
             self.ffn = ffn
-            self.merged = merged
+            self.reduction = reduction
             self.tokens = tokens
             self.sequences = sequences
             self.session = session
-            self.reducer = reducer
         }
 
-        /// Seconds of one run: the median of the samples.
-        var median: Double { quantile(0.5) }
-        /// Half of the range in which the middle half of the samples lies.
-        var spread: Double { (quantile(0.75) - quantile(0.25)) / 2 }
-        /// The quickest.
-        var least: Double { seconds.min() ?? 0 }
-
-        /// The quantile, between samples in proportion.
-        private func quantile(_ share: Double) -> Double {
-            let sorted = seconds.sorted()
-            guard let last = sorted.last else { return 0 }
-            let position = share * Double(sorted.count - 1)
-            let lower = Int(position)
-            guard lower + 1 < sorted.count else { return last }
-            return sorted[lower] + (position - Double(lower)) * (sorted[lower + 1] - sorted[lower])
-        }
-
-        fileprivate func run() throws(Failure) {
-            let progress: Progress = ProgressBar.listening(stage:done:total:)
-            switch work {
-            case .tokens(let batch): _ = try session.encode(batch, reduction: reducer, progress: progress)
-            case .images(let images): _ = try session.encode(images, reduction: reducer, progress: progress)
-            }
-        }
+        fileprivate func run() throws(Failure) { _ = try input.vectors(session, reducer: reduction?.reducer) }
     }
-
-    /// A sample takes at least so many seconds: much more than the clock's error and one turn of the scheduler.
-    private static let sampleSeconds = 0.02
 
     /// The tests, with what has been measured.
     private(set) var tests: [Test]
@@ -76,18 +44,34 @@ struct Benchmark {
                 throw Failure(
                     .invalidArgument, "--batch \(test.sequences) and --tokens \(test.tokens) are too many tokens")
             }
-            self.tests[index].work =
+            self.tests[index].input =
                 if let format = model.image {
                     .images(try Self.images(test.sequences, of: format, &random))
                 } else {
-                    .tokens(Self.tokens(test.sequences, of: test.tokens, below: model.vocabularySize, &random))
+                    .tokens(
+                        Self.tokens(test.sequences, of: test.tokens, below: model.vocabularySize, &random), skipped: 0)
                 }
             let outline = test.session.model.network.outline
             let multiplyAdds =
-                test.reducer.map { outline.multiplyAdds(tokens: test.tokens, reducer: $0) }
+                test.reduction.map { outline.multiplyAdds(tokens: test.tokens, reducer: $0.reducer) }
                 ?? outline.multiplyAdds(tokens: test.tokens)
             self.tests[index].operations = 2 * multiplyAdds * Double(test.sequences)
         }
+    }
+
+    /// What the reduction of a test gained over the same test without one; `nil`: one of the two was not measured.
+    func gain(of test: Test) throws(Failure) -> ReductionGain? {
+        let full = tests.first {
+            $0.reduction == nil && $0.session === test.session && $0.tokens == test.tokens
+                && $0.sequences == test.sequences
+        }
+        guard let full, let reduction = test.reduction else { return nil }
+        let model = test.session.model
+        return ReductionGain(
+            label:
+                "\(reduction.label), \(test.sequences) x \(test.tokens) tokens, \(model.dtype.rawValue), FFN \(test.ffn)",
+            measured: full.samples.median / max(1e-9, test.samples.median),
+            predicted: try model.estimate(reduction.reducer, tokens: test.tokens).speedUp)
     }
 
     private static func tokens(
@@ -116,8 +100,7 @@ struct Benchmark {
             try tests[index].run()
             let begin = Clock.seconds
             try tests[index].run()
-            let seconds = max(1e-6, Clock.seconds - begin)
-            tests[index].runs = min(10_000, max(1, Int((Benchmark.sampleSeconds / seconds).rounded(.up))))
+            tests[index].runs = Samples.runs(of: Clock.seconds - begin)
             done += 1
             progress(done, total)
         }
@@ -126,7 +109,7 @@ struct Benchmark {
                 let runs = tests[index].runs
                 let begin = Clock.seconds
                 for _ in 0..<runs { try tests[index].run() }
-                tests[index].seconds.append((Clock.seconds - begin) / Double(runs))
+                tests[index].samples.add((Clock.seconds - begin) / Double(runs))
                 done += 1
                 progress(done, total)
             }

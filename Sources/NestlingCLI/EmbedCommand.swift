@@ -27,20 +27,7 @@ struct EmbedCommand: ParsableCommand {
 
     @OptionGroup var checkpoint: CheckpointArgument
 
-    @Argument(help: "Texts to embed; none: lines of standard input.")
-    var texts: [String] = []
-
-    @Option(
-        name: .shortAndLong, help: ArgumentHelp("Embed the lines of this file; -: standard input.", valueName: "file"),
-        completion: .file())
-    var file: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Embed a sequence of token ids, special ones included (101,7592,102); may be given several times.",
-            valueName: "ids"),
-        transform: NumberList.tokenIDs)
-    var ids: [[Int32]] = []
+    @OptionGroup var input: InputArguments
 
     @Option(help: "Put this before each text; by default the checkpoint's default prompt, if it has one.")
     var prompt: String?
@@ -66,19 +53,13 @@ struct EmbedCommand: ParsableCommand {
     @OptionGroup(title: "Running") var running: RunOptions
 
     func validate() throws {
-        let sources = [!texts.isEmpty, file != nil, !ids.isEmpty].filter { $0 }.count
-        if sources > 1 { throw ValidationError("texts, --file and --ids exclude each other") }
         if prompt != nil, promptName != nil { throw ValidationError("--prompt and --prompt-name exclude each other") }
-        if !ids.isEmpty, prompt != nil || promptName != nil { throw ValidationError("--ids take no prompt") }
+        if !input.ids.isEmpty, prompt != nil || promptName != nil { throw ValidationError("--ids take no prompt") }
     }
 
     func run() throws(Failure) {
         let bar = running.begin()
-        var input: InputLines?
-        if texts.isEmpty, ids.isEmpty {
-            input = try InputLines(path: file ?? "-")
-            if file == nil { InputLines.explainTerminal(quiet: running.quiet) }
-        }
+        let lines = try input.lines(quiet: running.quiet)
         let whole = try Model(
             path: checkpoint.path, dtype: precision.dtype, tower: checkpoint.tower, progress: bar.report)
         bar.clear()
@@ -88,17 +69,16 @@ struct EmbedCommand: ParsableCommand {
         options.normalizes = normalize
         let embedder = try Embedder(model, prompt: chosenPrompt, options: options, reducer: merging.reducer())
         let sink = try form.sink(dimensions: embedder.dimensions, model: checkpoint.path)
-        if !ids.isEmpty {
-            let places = ids.indices.map { "--ids \($0 + 1)" }
-            let vectors = try embedder.vectors(TokenBatch(ids), places: places)
-            try sink.write(vectors, labels: ids.map { $0.map { String($0) }.joined(separator: ",") })
-        } else if let input {
-            try stream(input, embedder, sink, bar)
+        if !input.ids.isEmpty {
+            let vectors = try embedder.vectors(TokenBatch(input.ids), places: input.idPlaces)
+            try sink.write(vectors, labels: input.ids.map { $0.map { String($0) }.joined(separator: ",") })
+        } else if let lines {
+            try stream(lines, embedder, sink, bar)
         } else {
+            let texts = input.texts
             for start in stride(from: 0, to: texts.count, by: Embedder.chunkTexts) {
                 let chunk = texts[start..<min(texts.count, start + Embedder.chunkTexts)]
-                let inputs = chunk.indices.map { InputText(bytes: Array(texts[$0].utf8), place: "text \($0 + 1)") }
-                try sink.write(try embedder.vectors(inputs), labels: chunk.map(\.shown))
+                try sink.write(try embedder.vectors(Array(chunk)), labels: chunk.map(\.shown))
                 bar.draw("embedding", share: Double(start) / Double(texts.count), note: "")
             }
         }
@@ -106,21 +86,21 @@ struct EmbedCommand: ParsableCommand {
         try sink.finish()
     }
 
-    /// Embeds all lines of `input`, a chunk at a time.
+    /// Embeds all `lines`, a chunk at a time.
     private func stream(
-        _ input: InputLines, _ embedder: Embedder, _ sink: VectorSink, _ bar: ProgressBar
+        _ lines: InputLines, _ embedder: Embedder, _ sink: VectorSink, _ bar: ProgressBar
     ) throws(Failure) {
         let begin = Clock.seconds
         var count = 0
         while true {
-            let chunk = try input.next(Embedder.chunkTexts, mostBytes: Embedder.chunkBytes)
+            let chunk = try lines.next(Embedder.chunkTexts, mostBytes: Embedder.chunkBytes)
             if chunk.isEmpty { return }
             try sink.write(
-                try embedder.vectors(chunk), labels: chunk.map { String(decoding: $0.bytes, as: UTF8.self).shown })
+                try embedder.vectors(chunk), labels: chunk.map(\.shown))
             try StandardOutput.flush()
             count += chunk.count
             let rate = Double(count) / max(1e-9, Clock.seconds - begin)
-            bar.draw("embedding", share: input.share, note: "\(count.grouped) texts, \(rate.short) per second")
+            bar.draw("embedding", share: lines.share, note: "\(count.grouped) texts, \(rate.short) per second")
         }
     }
 
@@ -138,10 +118,11 @@ struct EmbedCommand: ParsableCommand {
     }
 }
 
-extension String {
-    /// The beginning of a text, in quotation marks, as labels show it.
+extension InputText {
+    /// The beginning of the text, in quotation marks, as labels show it.
     fileprivate var shown: String {
         let limit = 48
-        return (count > limit ? String(prefix(limit - 3)) + "..." : self).quoted
+        let text = String(decoding: bytes, as: UTF8.self)
+        return (text.count > limit ? String(text.prefix(limit - 3)) + "..." : text).quoted
     }
 }

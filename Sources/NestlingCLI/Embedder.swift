@@ -26,14 +26,19 @@ struct Embedder {
 
     /// A vector for each text.
     func vectors(_ texts: [InputText]) throws(Failure) -> [[Float]] {
-        let batch: TokenBatch
         var options = options
+        let batch: TokenBatch
+        (batch, options.skippedTokens) = try tokenize(texts)
+        return try vectors(batch, places: texts.map(\.place), options)
+    }
+
+    /// The token ids of each text, and how many at the beginning are of a prompt that pooling leaves out.
+    func tokenize(_ texts: [InputText]) throws(Failure) -> (batch: TokenBatch, skippedTokens: Int) {
         do throws(Failure) {
-            (batch, options.skippedTokens) = try session.model.tokenize(texts.map(\.bytes), prompt: prompt)
+            return try session.model.tokenize(texts.map(\.bytes), prompt: prompt)
         } catch {
             throw culprit(of: error, texts)
         }
-        return try vectors(batch, places: texts.map(\.place), options)
     }
 
     /// A vector for each sequence of token ids.
@@ -42,11 +47,16 @@ struct Embedder {
     }
 
     private func vectors(_ batch: TokenBatch, places: [String], _ options: VectorOptions) throws(Failure) -> [[Float]] {
+        try Embedder.refuseEmpty(batch, places: places)
+        return try session.encode(
+            batch, options: options, reduction: reducer, progress: ProgressBar.listening(stage:done:total:))
+    }
+
+    /// Throws if a sequence has no tokens, naming it.
+    static func refuseEmpty(_ batch: TokenBatch, places: [String]) throws(Failure) {
         for sequence in 0..<batch.count where batch.offsets[sequence] == batch.offsets[sequence + 1] {
             throw Failure(.invalidArgument, "\(places[sequence]): has no tokens")
         }
-        return try session.encode(
-            batch, options: options, reduction: reducer, progress: ProgressBar.listening(stage:done:total:))
     }
 
     /// The failure, naming the text by its place in the input. The library counts texts from the chunk's beginning.

@@ -15,7 +15,7 @@ struct MachinePeaks {
     /// The share of the peak of its arithmetic that a measured test of a model reached.
     func share(of test: Benchmark.Test) -> Double {
         guard let most = values[Peak(of: test.session.model.dtype)], most > 0 else { return 0 }
-        return test.operations / test.median / most
+        return test.operations / test.samples.median / most
     }
 
     /// Two lines: the machine, and its peaks.

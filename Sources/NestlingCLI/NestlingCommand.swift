@@ -18,6 +18,7 @@ struct NestlingCommand: ParsableCommand {
               nestling convert all-MiniLM-L6-v2 minilm-int8 --dtype int8
               nestling tokenize all-MiniLM-L6-v2 "A sentence." --table
               nestling tokens all-MiniLM-L6-v2 "The cat sat on the mat." --merge 1
+              nestling reduce-sweep all-MiniLM-L6-v2 --file texts.txt --output sweep.csv
               nestling bench all-MiniLM-L6-v2 --ffn 1,0.75,0.5,0.25
 
             OUTPUT
@@ -33,6 +34,6 @@ struct NestlingCommand: ParsableCommand {
         version: "nestling \(Engine.versionText)",
         subcommands: [
             InspectCommand.self, EmbedCommand.self, SubmodelCommand.self, ConvertCommand.self, TokenizeCommand.self,
-            TokensCommand.self, BenchCommand.self, CheckCommand.self,
+            TokensCommand.self, ReduceSweepCommand.self, BenchCommand.self, CheckCommand.self,
         ])
 }

@@ -19,6 +19,16 @@ enum NumberList {
         }
     }
 
+    /// Shares, above 0 and at most 1: `0.9,0.5`.
+    static func shares(_ text: String) throws -> [Double] {
+        try parts(text).map { part in
+            guard let share = Double(part), share > 0, share <= 1 else {
+                throw ValidationError("\(part.quoted) is not in 0 < share <= 1")
+            }
+            return share
+        }
+    }
+
     /// Indices and ranges of them: `0-3,5`.
     static func ranges(_ text: String) throws -> [Int] {
         var numbers: [Int] = []

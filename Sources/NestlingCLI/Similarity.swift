@@ -23,6 +23,14 @@ struct Similarity {
         self.values = values
     }
 
+    /// The cosine between two vectors; 0 if one is zero, 1 if both are.
+    static func cosine(_ left: [Float], _ right: [Float]) -> Double {
+        let (leftSquare, rightSquare) = (product(left, left), product(right, right))
+        if leftSquare == 0, rightSquare == 0 { return 1 }
+        guard leftSquare > 0, rightSquare > 0 else { return 0 }
+        return product(left, right) / (leftSquare * rightSquare).squareRoot()
+    }
+
     /// The sum of the products of the elements.
     private static func product(_ left: [Float], _ right: [Float]) -> Double {
         var sum = 0.0

@@ -30,17 +30,19 @@ struct WorkReport {
 
     /// The network in the directory `path`, whose weights need not be there, for sequences of `lengths` (an image of the
     /// configured size if it sees images).
-    init(path: String, lengths: [Int]?, reducer: (any Reducer)?, reduction: String) throws(Failure) {
+    init(path: String, lengths: [Int]?, reductions: [NamedReduction?]) throws(Failure) {
         let architecture = try Architecture(describing: try DirectorySource(path: path))
         let outline = try NetworkOutline(architecture)
-        rows = (lengths ?? [outline.imageTokens ?? 512]).map { length in
-            let remaining = reducer?.remainingTokens(length, in: outline)
-            return Row(
-                model: path.lastPathComponent, reduction: reducer == nil ? "-" : reduction, tokens: length,
-                remaining: remaining?.last ?? length, full: outline.multiplyAdds(tokens: length) * 1e-9,
-                reduced: (reducer.map { outline.multiplyAdds(tokens: length, reducer: $0) }
-                    ?? outline.multiplyAdds(tokens: length)) * 1e-9,
-                perLayer: remaining ?? outline.layers.map { _ in length })
+        rows = (lengths ?? [outline.imageTokens ?? 512]).flatMap { length in
+            reductions.map { reduction in
+                let full = outline.multiplyAdds(tokens: length)
+                let remaining = reduction?.reducer.remainingTokens(length, in: outline)
+                let reduced = reduction.map { outline.multiplyAdds(tokens: length, reducer: $0.reducer) }
+                return Row(
+                    model: path.lastPathComponent, reduction: reduction?.json ?? "-", tokens: length,
+                    remaining: remaining?.last ?? length, full: full * 1e-9, reduced: (reduced ?? full) * 1e-9,
+                    perLayer: remaining ?? outline.layers.map { _ in length })
+            }
         }
     }
 

@@ -114,6 +114,39 @@ import Testing
         #expect(try Command.run("bench", bert, "--tokens", "521").status == 64)
     }
 
+    /// The full run is measured beside the reduced ones, and the prediction is that of the library.
+    @Test func benchComparesReductions() throws {
+        let reductions = [#"{"method": "tome", "r": 4}"#, #"{"method": "evit", "keep": 0.5, "layers": [1]}"#]
+        let options = reductions.flatMap { ["--reduce", $0] }
+        let outcome = try Command.run(
+            ["bench", bert, "--tokens", "24", "--batch", "1", "--repeat", "3", "--json"] + options)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let results = try #require(JSON.parse(outcome.text, name: "bench")["results"]?.array)
+        #expect(results.count == 3 && results[0]["speed_up"] == .null && results[0]["reduction"] == .null)
+        let full = try #require(results[0]["seconds"]?.double)
+        for (result, reduction) in zip(results.dropFirst(), reductions) {
+            let found = try JSON.parse(try #require(result["reduction"]?.string), name: "reduction")
+            #expect(found == (try JSON.parse(reduction, name: "reduction")))
+            let speedUp = try #require(result["speed_up"]?.double)
+            let seconds = try #require(result["seconds"]?.double)
+            #expect(abs(speedUp - full / seconds) < 1e-9 * speedUp)
+            #expect(result["pays"]?.bool == (speedUp >= 1.02))
+            // A tiny model: reducing costs more than all of it.
+            let predicted = try #require(result["predicted_speed_up"]?.double)
+            #expect(predicted < 0.5)
+        }
+        let table = try Command.run(["bench", bert, "--tokens", "24", "--batch", "1", "--repeat", "1"] + options)
+        let rows = table.lines.filter { $0.hasPrefix("|") }
+        #expect(rows.count == 5 && rows.allSatisfy { $0.filter { $0 == "|" }.count == 16 })
+        #expect(table.text.contains("pay") && table.text.contains("predicted rightly for"))
+        #expect(rows[3].contains("| 4 ") && rows[4].contains(#"evit {"layers":[1]} keep 0.5"#))
+        // Without the full run there is nothing to compare with.
+        let alone = try Command.run("bench", bert, "--tokens", "24", "--batch", "1", "--repeat", "1", "--merge", "4")
+        #expect(alone.lines.filter { $0.hasPrefix("|") }.allSatisfy { $0.filter { $0 == "|" }.count == 14 })
+        #expect(try Command.run("bench", bert, "--reduce", "{}").status == 64)
+        #expect(try Command.run("bench", "--reduce", reductions[0]).status == 64)
+    }
+
     /// Billions of multiply-accumulates by the formula `sum over layers (4 N d^2 + 2 N^2 d + 8 N' d^2)` with patches and
     /// classifier, computed apart from this code; those that papers publish (EViT 4.0 ... 2.3, DiffRate 2.9, DynamicViT 2.9,
     /// 1.3) agree with them as far as their digits go.

@@ -15,6 +15,9 @@ public enum Reducers {
         "token_transforming": TokenTransforming.init(_:),
     ]
 
+    /// What `"method"` can be, in alphabetical order.
+    public static let methods = all.keys.sorted()
+
     /// The reducer that the JSON text says.
     public static func reducer(json text: String) throws(Failure) -> any Reducer {
         let parsed: JSON
@@ -26,7 +29,7 @@ public enum Reducers {
         let fields = try JSONFields(parsed, name: "reduction", kind: .invalidArgument)
         let method = try fields.string("method")
         guard let reducer = all[method] else {
-            let known = all.keys.sorted().joined(separator: ", ")
+            let known = methods.joined(separator: ", ")
             throw Failure(.invalidArgument, "reduction: method \(method.quoted) is not known; known are \(known)")
         }
         return try reducer(fields)

@@ -2,12 +2,15 @@
 
     import nestling, nestling.plot
     nestling.plot.tokens(model, image, reduction=nestling.ToMe(r=16)).savefig("merged.png")
+    nestling.plot.sweep("sweep.csv").savefig("sweep.png")           # of nestling reduce-sweep
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Optional
+import csv
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +64,61 @@ def tokens(
         axis.imshow(panel)
         axis.set_title(title, fontsize=9)
         axis.set_axis_off()
+    return figure
+
+
+def sweep(rows: Union[str, os.PathLike[str], Iterable[Mapping[str, Any]]]) -> Any:
+    """Draws what `nestling reduce-sweep` found: agreement with the full model against time, a line for each method.
+
+    Parameters
+    ----------
+    rows
+        The CSV file, or its rows, as `csv.DictReader` gives them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The mean cosine with the full model's vectors over milliseconds; points are filled where the reduction pays. If the model
+        has a classifier, a second panel shows the share of inputs whose best label stays the same.
+    """
+    from matplotlib.figure import Figure
+
+    if isinstance(rows, (str, os.PathLike)):
+        with open(rows, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    rows = list(rows)
+    needed = ("method", "value", "cosine_mean", "seconds", "full_seconds", "pays")
+    for number, row in enumerate(rows):
+        for name in needed:
+            if row.get(name) in (None, ""):
+                raise InvalidArgumentError(f"row {number} of the sweep has no {name}")
+    if not rows:
+        raise InvalidArgumentError("the sweep has no rows")
+    panels = [("cosine_mean", "mean cosine with the full model")]
+    if all(row.get("same_top_label") not in (None, "") for row in rows):
+        panels.append(("same_top_label", "share of inputs with the same label"))
+    full = 1e3 * float(np.mean([float(row["full_seconds"]) for row in rows]))
+    figure = Figure(figsize=(6.6 * len(panels), 4.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (column, title) in zip(axes, panels):
+        for method in dict.fromkeys(row["method"] for row in rows):
+            own = [row for row in rows if row["method"] == method]
+            times = [1e3 * float(row["seconds"]) for row in own]
+            (line,) = axis.plot(times, [float(row[column]) for row in own], label=method, linewidth=1.2)
+            for row, time in zip(own, times):
+                pays = row["pays"] in (True, "true")
+                colour = line.get_color()
+                axis.plot(time, float(row[column]), "o", color=colour, fillstyle="full" if pays else "none", markersize=5)
+                axis.annotate(
+                    str(row["value"]), (time, float(row[column])), (4, 4), textcoords="offset points", fontsize=6, color=colour
+                )
+        axis.axvline(full, color="0.4", linestyle="--", linewidth=1)
+        axis.set_xlabel("milliseconds for all inputs (dashed: the full model; hollow: does not pay)")
+        axis.set_ylabel(title)
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    if rows[0].get("model"):
+        figure.suptitle(str(rows[0]["model"]))
     return figure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import pathlib
 from typing import Any
@@ -189,3 +191,32 @@ def test_token_maps_of_a_session(dense: nestling.Model) -> None:
 def test_what_cannot_be_meant_is_named(bert: nestling.Model, wrong: Any, word: str) -> None:
     with pytest.raises(nestling.InvalidArgumentError, match=word):
         bert.encode([5, 6, 7], reduction=wrong)
+
+
+ROWS = """model,method,value,cosine_mean,same_top_label,seconds,full_seconds,pays
+vit,tome,4,0.99,1.0,0.010,0.012,true
+vit,tome,8,0.95,0.9,0.008,0.012,true
+vit,evit,4,0.98,0.9,0.0125,0.012,false
+"""
+
+
+def test_plot_of_a_sweep(tmp_path):
+    pytest.importorskip("matplotlib")
+    import nestling.plot
+
+    (tmp_path / "sweep.csv").write_text(ROWS)
+    figure = nestling.plot.sweep(tmp_path / "sweep.csv")
+    cosines, labels = figure.axes
+    lines = {line.get_label(): line for line in cosines.get_lines() if not line.get_label().startswith("_")}
+    assert list(lines) == ["tome", "evit"]
+    np.testing.assert_allclose(lines["tome"].get_xdata(), [10, 8])
+    np.testing.assert_allclose(lines["tome"].get_ydata(), [0.99, 0.95])
+    hollow = [line for line in cosines.get_lines() if line.get_marker() == "o" and line.get_fillstyle() == "none"]
+    assert [float(line.get_xdata()[0]) for line in hollow] == [12.5]
+    assert labels.get_lines()[0].get_ydata()[1] == 0.9
+    without_labels = [{**row, "same_top_label": ""} for row in csv.DictReader(io.StringIO(ROWS))]
+    assert len(nestling.plot.sweep(without_labels).axes) == 1
+    with pytest.raises(nestling.InvalidArgumentError, match="row 0 of the sweep has no seconds"):
+        nestling.plot.sweep([{"method": "tome", "value": 1, "cosine_mean": 1}])
+    with pytest.raises(nestling.InvalidArgumentError, match="no rows"):
+        nestling.plot.sweep([])
