@@ -49,6 +49,9 @@ import Testing
         #expect(rows.map { $0["method"] } == ["tome", "tome", "evit", "evit"])
         #expect(rows.map { $0["value"] } == ["1", "3", "1", "3"])
         let full = try vectors([sentences] + texts)
+        // The checkpoint has a default prompt, which `nestling tokens` does not put before its text.
+        let facts = try JSON.parse(Command.run("inspect", sentences, "--json").text, name: "inspect")
+        let prompt = try #require(facts["prompts"]?[facts["default_prompt_name"]?.string ?? ""]?.string)
         for row in rows {
             let reduction = try #require(row["reduction"])
             #expect(reduction == #"{"method":"\#(row["method"] ?? "")","r":\#(row["value"] ?? "")}"#)
@@ -62,7 +65,7 @@ import Testing
             var (kept, whole, work, reduced) = (0, 0, 0.0, 0.0)
             for text in texts {
                 let layers = try JSON.parse(
-                    Command.run("tokens", sentences, text, "--reduce", reduction, "--json").text, name: "tokens")
+                    Command.run("tokens", sentences, prompt + text, "--reduce", reduction, "--json").text, name: "tokens")
                 let counts = try #require(layers["layers"]?.array).compactMap { $0["tokens"]?.int }
                 kept += try #require(counts.last)
                 whole += counts[0]

@@ -139,7 +139,7 @@ import Testing
         let rows = table.lines.filter { $0.hasPrefix("|") }
         #expect(rows.count == 5 && rows.allSatisfy { $0.filter { $0 == "|" }.count == 16 })
         #expect(table.text.contains("pay") && table.text.contains("predicted rightly for"))
-        #expect(rows[3].contains("| 4 ") && rows[4].contains(#"evit {"layers":[1]} keep 0.5"#))
+        #expect(rows[3].contains(" 4 |") && rows[4].contains(#"evit {"layers":[1]} keep 0.5"#))
         // Without the full run there is nothing to compare with.
         let alone = try Command.run("bench", bert, "--tokens", "24", "--batch", "1", "--repeat", "1", "--merge", "4")
         #expect(alone.lines.filter { $0.hasPrefix("|") }.allSatisfy { $0.filter { $0 == "|" }.count == 14 })
