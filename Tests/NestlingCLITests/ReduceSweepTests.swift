@@ -65,7 +65,8 @@ import Testing
             var (kept, whole, work, reduced) = (0, 0, 0.0, 0.0)
             for text in texts {
                 let layers = try JSON.parse(
-                    Command.run("tokens", sentences, prompt + text, "--reduce", reduction, "--json").text, name: "tokens")
+                    Command.run("tokens", sentences, prompt + text, "--reduce", reduction, "--json").text,
+                    name: "tokens")
                 let counts = try #require(layers["layers"]?.array).compactMap { $0["tokens"]?.int }
                 kept += try #require(counts.last)
                 whole += counts[0]
@@ -78,7 +79,7 @@ import Testing
             }
             #expect(row["tokens"] == "\(whole)" && row["inputs"] == "2")
             #expect(row["tokens_kept"] == (Double(kept) / Double(whole)).fixed(4))
-            #expect(row["multiply_adds_ratio"] == (reduced / work).fixed(4))
+            #expect(abs(try number("multiply_adds_ratio") - reduced / work) < 1e-4)
             let (seconds, speedUp, predicted) = (
                 try number("seconds"), try number("speed_up"), try number("predicted_speed_up")
             )
