@@ -176,7 +176,8 @@ enum {
     NESTLING_HEAD_SEQUENCE_CLASSIFICATION = 2, /* per sequence, and per image, one score per label                   */
     NESTLING_HEAD_TOKEN_CLASSIFICATION = 3,    /* per token, one score per label                                     */
     NESTLING_HEAD_QUESTION_ANSWERING = 4,      /* per token, two scores: the answer starts here, ends here           */
-    NESTLING_HEAD_REPLACED_TOKEN = 5           /* per token, one score: the token was replaced (ELECTRA)             */
+    NESTLING_HEAD_REPLACED_TOKEN = 5,          /* per token, one score: the token was replaced (ELECTRA)             */
+    NESTLING_HEAD_CAUSAL_LM = 6                /* per token, one score per vocabulary entry: the next token          */
 };
 
 /* Which network of a checkpoint that has one for texts and one for images (CLIP, SigLIP). */

@@ -26,7 +26,8 @@ public enum Registry {
 
     /// Features: what happens to queries and keys before they meet?
     public static let features: [String: Builder<any Feature>] = [
-        "rope": RotaryEmbedding.init(_:_:)
+        "rope": RotaryEmbedding.init(_:_:),
+        "head_norm": HeadNorm.init(_:_:),
     ]
 
     /// Supports: which pairs meet, with what bias?

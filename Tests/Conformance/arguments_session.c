@@ -194,7 +194,7 @@ static void settings(nestling_session *session, nestling_model_info info) {
         nestling_session_logits(session, ids, offsets, SEQUENCES, WITH(head, 99), numbers, &count, NULL);
     expect_refused(status, INVALID, "head", __FILE__, __LINE__, "logits with head 99");
     CHECK(count == COUNT(numbers));
-    for (uint32_t head = 1; head <= NESTLING_HEAD_REPLACED_TOKEN; head++) {
+    for (uint32_t head = 1; head <= NESTLING_HEAD_CAUSAL_LM; head++) {
         if (info.heads & (1u << head)) continue;
         status = nestling_session_logits(session, ids, offsets, SEQUENCES, WITH(head, head), numbers, &count, NULL);
         expect_refused(status, MISSING, "head", __FILE__, __LINE__, "logits with a head that is not there");

@@ -7,20 +7,18 @@ import Testing
 /// Every family and head against goldens that transformers computed in float64 (see Tests/Fixtures/README.md): all
 /// sequences in one ragged batch, relative error at most 1e-4, cosine at least 0.99999.
 @Suite(.serialized) struct GoldenTests {
-    static let checkpoints = [
-        "albert", "bert", "distilbert", "electra", "gte", "jina_embeddings_v3", "modernbert", "mpnet", "nomic_bert",
-        "roberta", "xlm-roberta",
-    ].flatMap { family in
+    static let checkpoints = Fixtures.families.flatMap { family in
         [
             "base", "masked-lm", "sequence-classification", "token-classification", "question-answering",
             "replaced-token",
-            "masked-lm-untied", "float16", "bfloat16", "sharded", "legacy-names",
+            "masked-lm-untied", "float16", "bfloat16", "sharded", "legacy-names", "causal-lm", "linear", "dynamic",
+            "llama3", "yarn", "longrope", "proportional", "bidirectional",
         ]
         .map { "\(family)/\($0)" }
         .filter { (try? Golden($0)) != nil }
     }
 
-    @Test func allFixturesAreFound() { #expect(Self.checkpoints.count >= 50) }
+    @Test func allFixturesAreFound() { #expect(Self.checkpoints.count >= 67) }
 
     @Test(arguments: checkpoints) func agrees(_ directory: String) throws {
         let golden = try Golden(directory)

@@ -47,8 +47,8 @@ public enum Fixtures {
 
     /// Every family x head checkpoint.
     public static let families: [String] = [
-        "albert", "bert", "distilbert", "electra", "gte", "jina_embeddings_v3", "modernbert", "mpnet", "nomic_bert",
-        "roberta", "xlm-roberta",
+        "albert", "bert", "distilbert", "electra", "gte", "jina_embeddings_v3", "llama", "mistral", "modernbert", "mpnet",
+        "nomic_bert", "qwen2", "qwen3", "roberta", "xlm-roberta",
     ]
 
     /// Those that take images.

@@ -68,7 +68,10 @@ public struct Attention: Mixer {
         rule = whole.rule
     }
 
-    public var parameters: Int { query.parameters + key.parameters + value.parameters + output.parameters }
+    public var parameters: Int {
+        let projections = query.parameters + key.parameters + value.parameters + output.parameters
+        return features.reduce(projections) { $0 + $1.parameters }
+    }
     public var multiplyAddsPerPair: Int { 2 * heads * headSize }
     public var multiplyAddsPerToken: Int { [query, key, value, output].reduce(0) { $0 + $1.multiplyAdds } }
     public var radius: Int? { supports.compactMap(\.radius).min() }
@@ -92,8 +95,8 @@ public struct Attention: Mixer {
             [Product(query, output: queries), Product(key, output: keys), Product(value, output: values)],
             threads: context.threads)
         for feature in features {
-            feature.apply(queries, heads: heads, headSize: headSize, context)
-            feature.apply(keys, heads: keyHeads, headSize: headSize, context)
+            feature.apply(queries, as: .queries, heads: heads, headSize: headSize, context)
+            feature.apply(keys, as: .keys, heads: keyHeads, headSize: headSize, context)
         }
         if let keyMeans = context.signals?.keys {
             nk_merge_metric(

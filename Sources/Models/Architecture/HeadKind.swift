@@ -10,6 +10,8 @@ public enum HeadKind: UInt32, Sendable, CaseIterable {
     case questionAnswering = 4
     /// Per token, one score: the token was replaced (ELECTRA's discriminator).
     case replacedToken = 5
+    /// Per token, one score for each vocabulary entry: the next token (decoders).
+    case causalLM = 6
 
     /// The name in architectures, descriptions and options.
     public var name: String {
@@ -19,6 +21,7 @@ public enum HeadKind: UInt32, Sendable, CaseIterable {
         case .tokenClassification: "token_classification"
         case .questionAnswering: "question_answering"
         case .replacedToken: "replaced_token"
+        case .causalLM: "causal_lm"
         }
     }
 
@@ -32,6 +35,8 @@ public enum HeadKind: UInt32, Sendable, CaseIterable {
     init?(className: String) {
         if className.hasSuffix("ForMaskedLM") {
             self = .maskedLM
+        } else if ["ForCausalLM", "LMHeadModel"].contains(where: className.hasSuffix) {
+            self = .causalLM
         } else if ["ForSequenceClassification", "ForImageClassification", "ForImageClassificationWithTeacher"]
             .contains(where: className.hasSuffix)
         {

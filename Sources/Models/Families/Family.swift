@@ -27,7 +27,7 @@ public enum Families {
     private static let all: [any Family.Type] = [
         BERT.self, RoBERTa.self, DistilBERT.self, MPNet.self, ELECTRA.self, ALBERT.self, ModernBERT.self,
         NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self, DINOv2.self,
-        ViTMAE.self, CLIP.self, SigLIP.self,
+        ViTMAE.self, CLIP.self, SigLIP.self, Llama.self, Mistral.self, Qwen2.self, Qwen3.self,
     ]
 
     /// The `model_type`s that can be read.

@@ -45,6 +45,17 @@ public struct TensorNames: Sendable {
         headLayerNorm(prefix + stem, size, epsilon, bias: bias)
     }
 
+    /// RMSNorm `stem` of the base model; `offset` is added to its weight.
+    func rmsNorm(_ stem: String, _ size: Int, _ epsilon: Double, offset: Double = 0) -> JSON {
+        var node = JSONObject()
+        node["type"] = "rms_norm"
+        node["size"] = .integer(size)
+        node["epsilon"] = .number(epsilon)
+        node["weight"] = .string("\(prefix)\(stem).weight")
+        if offset != 0 { node["offset"] = .number(offset) }
+        return .object(node)
+    }
+
     /// Table `name` of the base model.
     func table(_ name: String, _ rows: Int, _ columns: Int) -> JSON {
         ["weight": .string(prefix + name), "shape": [.integer(rows), .integer(columns)]]
@@ -104,14 +115,15 @@ enum Nodes {
 
     /// Softmax attention of `heads` heads over `hidden` elements.
     static func attention(
-        hidden: Int, heads: Int, query: JSON, key: JSON, value: JSON, output: JSON, supports: [JSON] = [],
-        features: [JSON] = []
+        hidden: Int, heads: Int, keyHeads: Int? = nil, headSize: Int? = nil, query: JSON, key: JSON, value: JSON,
+        output: JSON, supports: [JSON] = [], features: [JSON] = []
     ) -> JSON {
         var node = JSONObject()
         node["type"] = "attention"
         node["hidden_size"] = .integer(hidden)
         node["heads"] = .integer(heads)
-        node["head_size"] = .integer(hidden / heads)
+        if let keyHeads { node["key_heads"] = .integer(keyHeads) }
+        node["head_size"] = .integer(headSize ?? hidden / heads)
         node["query"] = query
         node["key"] = key
         node["value"] = value

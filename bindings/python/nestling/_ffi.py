@@ -76,6 +76,7 @@ HEADS = {
     "token_classification": 3,
     "question_answering": 4,
     "replaced_token": 5,
+    "causal_lm": 6,
 }
 
 LAYER_EMBEDDINGS = -1

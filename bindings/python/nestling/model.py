@@ -638,8 +638,8 @@ class Model:
         pixels, images
             Instead of `inputs`, as in `encode`. Image classifiers have the head "sequence_classification".
         head
-            "masked_lm", "sequence_classification", "token_classification", "question_answering" or "replaced_token";
-            None: the one that the checkpoint's config names, or the only one that it carries.
+            "masked_lm", "sequence_classification", "token_classification", "question_answering", "replaced_token" or
+            "causal_lm"; None: the one that the checkpoint's config names, or the only one that it carries.
         reduction, unmerge, token_type_ids, show_progress_bar, progress
             As in `hidden_states`.
 
@@ -647,7 +647,7 @@ class Model:
         -------
         list of float32 arrays, or one array for a single input
             [labels] for sequence classification; [length, scores] for the others, where scores is the vocabulary
-            size (masked LM), the number of labels (token classification), 2 (question answering: the answer starts
+            size (language models), the number of labels (token classification), 2 (question answering: the answer starts
             here, ends here) or 1 (replaced token).
 
         Raises

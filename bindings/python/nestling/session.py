@@ -30,6 +30,7 @@ Head = Literal[
     "token_classification",
     "question_answering",
     "replaced_token",
+    "causal_lm",
 ]
 
 

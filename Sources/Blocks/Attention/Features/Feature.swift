@@ -4,6 +4,18 @@ public import Tensors
 public protocol Feature: Sendable {
     /// Elements of a head that this feature needs.
     var size: Int { get }
+    /// Learned numbers.
+    var parameters: Int { get }
     /// Changes queries or keys `[rows, heads * headSize]` in place.
-    func apply(_ values: Matrix, heads: Int, headSize: Int, _ context: ForwardContext)
+    func apply(_ values: Matrix, as role: FeatureRole, heads: Int, headSize: Int, _ context: ForwardContext)
+}
+
+/// Which of the two a feature is given.
+public enum FeatureRole: Sendable {
+    case queries
+    case keys
+}
+
+extension Feature {
+    public var parameters: Int { 0 }
 }
