@@ -10,9 +10,31 @@ import Models
 struct Extraction {
     /// Rows and leading columns of an original tensor.
     struct Piece: Equatable {
-        var firstRow: Int
-        var rows: Int
+        /// Rising, apart from each other.
+        var rows: [Range<Int>]
         var columns: Int
+        /// Whether the tensor is stored as `[columns, rows]`.
+        var isTransposed = false
+
+        /// Takes `other` in as well.
+        mutating func include(_ other: Piece) {
+            columns = max(columns, other.columns)
+            isTransposed = isTransposed || other.isTransposed
+            var merged: [Range<Int>] = []
+            for range in (rows + other.rows).sorted(by: { $0.lowerBound < $1.lowerBound }) {
+                if let last = merged.last, range.lowerBound <= last.upperBound {
+                    merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+                } else {
+                    merged.append(range)
+                }
+            }
+            rows = merged
+        }
+
+        var rowCount: Int { rows.reduce(0) { $0 + $1.count } }
+
+        /// Kept rows before row `row` of the original.
+        func position(of row: Int) -> Int { rows.reduce(0) { $0 + max(0, min(row, $1.upperBound) - $1.lowerBound) } }
     }
 
     /// A tensor of the submodel's checkpoint.
@@ -21,7 +43,7 @@ struct Extraction {
         let source: Tensor
         let shape: [Int]
         /// `nil`: the whole original, as it is.
-        let pieces: [Piece]?
+        let piece: Piece?
     }
 
     /// The submodel's own architecture.
@@ -29,7 +51,7 @@ struct Extraction {
     /// The submodel's tensors.
     private(set) var tensors: [Output] = []
 
-    private var cuts: [String: [Piece]] = [:]
+    private var cuts: [String: Piece] = [:]
 
     init(_ network: Network) throws(Failure) {
         let whole = network.weights.architecture
@@ -72,49 +94,32 @@ struct Extraction {
 
     /// Takes note that a layer uses `piece` of `tensor`.
     private mutating func keep(_ piece: Piece, of tensor: String) {
-        var pieces = cuts[tensor] ?? []
-        if let index = pieces.firstIndex(where: { $0.firstRow == piece.firstRow }) {
-            pieces[index].rows = max(pieces[index].rows, piece.rows)
-            pieces[index].columns = max(pieces[index].columns, piece.columns)
-        } else {
-            pieces.append(piece)
-        }
-        cuts[tensor] = pieces.sorted { $0.firstRow < $1.firstRow }
+        cuts[tensor, default: Piece(rows: [], columns: 0)].include(piece)
     }
-
-    private func columns(_ tensor: String) -> Int { cuts[tensor]?.map(\.columns).max() ?? 0 }
 
     /// The node of a linear layer in the cut tensor: `node` says what the layer uses of the original.
     private func relocate(_ node: LinearNode) throws(Failure) -> LinearNode {
-        guard let pieces = cuts[node.weight], let index = pieces.firstIndex(where: { $0.firstRow == node.firstRow })
-        else {
+        guard let piece = cuts[node.weight] else {
             throw Failure(.internal, "tensor \(node.weight) is cut without row \(node.firstRow)")
         }
         var new = node
-        new.rows = pieces.reduce(0) { $0 + $1.rows }
-        new.columns = columns(node.weight)
-        new.firstRow = pieces[..<index].reduce(0) { $0 + $1.rows }
+        new.rows = piece.rowCount
+        new.columns = piece.columns
+        new.firstRow = piece.position(of: node.firstRow)
+        // All runs keep the same rows between them.
+        if !node.isContiguous { new.stride = piece.position(of: node.firstRow + node.stride) - new.firstRow }
         return new
     }
 
     private func output(_ tensor: Tensor, named name: String) -> Output {
-        guard let pieces = cuts[tensor.name], let rows = tensor.shape.first else {
-            return Output(name: name, source: tensor, shape: tensor.shape, pieces: nil)
-        }
-        let newRows = pieces.reduce(0) { $0 + $1.rows }
-        if tensor.shape.count == 1 {
-            if newRows == rows { return Output(name: name, source: tensor, shape: tensor.shape, pieces: nil) }
-            return Output(
-                name: name, source: tensor, shape: [newRows],
-                pieces: pieces.map { Piece(firstRow: $0.firstRow, rows: $0.rows, columns: 1) })
-        }
-        let newColumns = columns(tensor.name)
-        if [newRows, newColumns] == tensor.shape {
-            return Output(name: name, source: tensor, shape: tensor.shape, pieces: nil)
-        }
-        return Output(
-            name: name, source: tensor, shape: [newRows, newColumns],
-            pieces: pieces.map { Piece(firstRow: $0.firstRow, rows: $0.rows, columns: newColumns) })
+        let whole = Output(name: name, source: tensor, shape: tensor.shape, piece: nil)
+        guard let piece = cuts[tensor.name], !tensor.shape.isEmpty else { return whole }
+        let shape =
+            tensor.shape.count == 1
+            ? [piece.rowCount]
+            : piece.isTransposed ? [piece.columns, piece.rowCount] : [piece.rowCount, piece.columns]
+        if shape == tensor.shape { return whole }
+        return Output(name: name, source: tensor, shape: shape, piece: piece)
     }
 }
 
@@ -149,31 +154,35 @@ private struct BlockSlicer {
         self.width = width
         self.heads = heads
         for sublayer in sublayers {
-            for (key, outputs, inputs) in parts(of: sublayer) {
-                guard let operation = sublayer["mixer"] ?? sublayer["channel"] else { continue }
-                let node = try cut(LinearNode(operation[key], path: key), outputs, inputs)
+            for (kind, key, outputs, inputs) in parts(of: sublayer) {
+                let node = try cut(LinearNode(sublayer[kind]?[key], path: key), outputs, inputs)
+                let rows = node.rowRanges
                 pieces.append(
-                    (node.weight, Extraction.Piece(firstRow: node.firstRow, rows: node.outputs, columns: node.inputs)))
-                if let bias = node.bias {
-                    pieces.append((bias, Extraction.Piece(firstRow: node.firstRow, rows: node.outputs, columns: 1)))
-                }
+                    (
+                        node.weight,
+                        Extraction.Piece(rows: rows, columns: node.inputs, isTransposed: node.isTransposed)
+                    ))
+                if let bias = node.bias { pieces.append((bias, Extraction.Piece(rows: rows, columns: 1))) }
             }
         }
     }
 
-    /// The linear layers of a sublayer, with the outputs and inputs that are kept; `nil`: all.
-    private func parts(of sublayer: JSON) -> [(key: String, outputs: Int?, inputs: Int?)] {
+    /// The linear layers of a sublayer, by the key of its operation, with the outputs and inputs that are kept; `nil`: all.
+    private func parts(of sublayer: JSON) -> [(operation: String, key: String, outputs: Int?, inputs: Int?)] {
+        var parts: [(String, String, Int?, Int?)] = []
         if let mixer = sublayer["mixer"], mixer["type"]?.string == "attention" {
             let headSize = mixer["head_size"]?.int ?? 0
             let (own, keys) = attentionHeads(mixer)
-            return [
-                ("query", own * headSize, nil), ("key", keys * headSize, nil), ("value", keys * headSize, nil),
-                ("output", nil, own * headSize),
-            ]
+            for (key, heads) in [("query", own), ("key", keys), ("value", keys)] {
+                parts.append(("mixer", key, heads * headSize, nil))
+            }
+            parts.append(("mixer", "output", nil, own * headSize))
         }
-        guard let channel = sublayer["channel"] else { return [] }
-        let inner = ["gate", "up"].filter { channel[$0] != nil }.map { ($0, Int?.some(width), Int?.none) }
-        return inner + [("down", nil, width)]
+        if let channel = sublayer["channel"] {
+            for key in ["gate", "up"] where channel[key] != nil { parts.append(("channel", key, width, nil)) }
+            parts.append(("channel", "down", nil, width))
+        }
+        return parts
     }
 
     private func attentionHeads(_ mixer: JSON) -> (own: Int, keys: Int) {
@@ -194,22 +203,23 @@ private struct BlockSlicer {
     func node(_ relocate: (LinearNode) throws(Failure) -> LinearNode) throws(Failure) -> JSON {
         var nodes: [JSON] = []
         for sublayer in sublayers {
-            let isMixer = sublayer["mixer"] != nil
-            guard var object = sublayer.object, var operation = (sublayer["mixer"] ?? sublayer["channel"])?.object
-            else {
-                throw Failure(.internal, "a sublayer has neither mixer nor channel")
+            guard var object = sublayer.object else { throw Failure(.internal, "a sublayer is not an object") }
+            var operations: [String: JSONObject] = [:]
+            for kind in ["mixer", "channel"] { operations[kind] = sublayer[kind]?.object }
+            for (kind, key, outputs, inputs) in parts(of: sublayer) {
+                operations[kind]?[key] = try relocate(
+                    cut(LinearNode(sublayer[kind]?[key], path: key), outputs, inputs)
+                ).json
             }
-            for (key, outputs, inputs) in parts(of: sublayer) {
-                operation[key] = try relocate(cut(LinearNode(operation[key], path: key), outputs, inputs)).json
+            if var mixer = operations["mixer"] {
+                let (own, keys) = attentionHeads(.object(mixer))
+                if mixer["key_heads"] != nil { mixer["key_heads"] = .integer(keys) }
+                mixer["heads"] = .integer(own)
+                object["mixer"] = .object(mixer)
             }
-            if isMixer {
-                let (own, keys) = attentionHeads(.object(operation))
-                if operation["key_heads"] != nil { operation["key_heads"] = .integer(keys) }
-                operation["heads"] = .integer(own)
-                object["mixer"] = .object(operation)
-            } else {
-                operation["width"] = .integer(width)
-                object["channel"] = .object(operation)
+            if var channel = operations["channel"] {
+                channel["width"] = .integer(width)
+                object["channel"] = .object(channel)
             }
             nodes.append(.object(object))
         }

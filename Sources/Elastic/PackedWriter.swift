@@ -81,8 +81,9 @@ public struct PackedWriter {
             return withExtendedLifetime(table) {}
         }
         let size = copy.type.bitCount / 8
-        let count = copy.shape.reduce(1, *)
-        let range = copy.firstElement * size..<(copy.firstElement + count) * size
-        try writer.write(UnsafeRawBufferPointer(rebasing: copy.source.bytes[range]))
+        for range in copy.elements.isEmpty ? [0..<copy.shape.reduce(1, *)] : copy.elements {
+            let bytes = range.lowerBound * size..<range.upperBound * size
+            try writer.write(UnsafeRawBufferPointer(rebasing: copy.source.bytes[bytes]))
+        }
     }
 }

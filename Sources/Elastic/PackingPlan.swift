@@ -22,7 +22,8 @@ struct PackingPlan {
     struct Copy {
         let name: String
         let source: Tensor
-        let firstElement: Int
+        /// Ranges of elements, which follow each other; empty: all.
+        var elements: [Range<Int>] = []
         let shape: [Int]
         let type: ElementType
     }
@@ -62,7 +63,7 @@ struct PackingPlan {
             guard let bias = node.bias, let name = new.bias, let tensor = checkpoint[bias] else { return }
             weights.insert(bias)
             biases[name] = Copy(
-                name: name, source: tensor, firstElement: node.firstRow, shape: [new.rows], type: tensor.type)
+                name: name, source: tensor, elements: part(node, role).rowRanges, shape: [new.rows], type: tensor.type)
         }
         let tables = original.tables
         for tensor in try original.tensors(in: checkpoint) {
@@ -70,11 +71,11 @@ struct PackingPlan {
                 let type = try precision.tableType(of: tensor.matrix())
                 copies.append(
                     Copy(
-                        name: tensor.name, source: tensor, firstElement: 0, shape: tensor.shape,
+                        name: tensor.name, source: tensor, shape: tensor.shape,
                         type: type == nil ? tensor.type : .bfloat16))
             } else if !weights.contains(tensor.name) {
                 copies.append(
-                    Copy(name: tensor.name, source: tensor, firstElement: 0, shape: tensor.shape, type: tensor.type))
+                    Copy(name: tensor.name, source: tensor, shape: tensor.shape, type: tensor.type))
             }
         }
         copies += biases.values.sorted { $0.name < $1.name }
@@ -100,10 +101,16 @@ struct PackingPlan {
         linears[index].source.inputs = max(linears[index].source.inputs, node.inputs)
     }
 
+    /// The part of a tensor that is packed for `node`.
+    private func part(_ node: LinearNode, _ role: Precision.Role) -> LinearNode {
+        let name = name(of: node, role)
+        return linears.first { $0.name == name }?.source ?? node
+    }
+
     /// The node of a linear layer in its packed tensor.
     private func relocated(_ node: LinearNode, _ role: Precision.Role) -> LinearNode {
         let name = name(of: node, role)
-        let whole = linears.first { $0.name == name }?.source ?? node
+        let whole = part(node, role)
         let isWholeBias = node.firstRow == 0 && whole.outputs == node.rows
         return LinearNode(
             weight: name, bias: node.bias.map { isWholeBias ? $0 : "\($0).\(node.firstRow)" }, rows: whole.outputs,

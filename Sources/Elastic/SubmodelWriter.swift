@@ -50,7 +50,7 @@ public struct SubmodelWriter {
         if Set(kept.widths).count > 1 {
             settings.notInTransformers.append("FFN widths that differ by layer: \(kept.widths)")
         }
-        if extraction.architecture.blocks.contains(where: { $0.hasFewerHeads(than: whole.hiddenSize) }) {
+        if zip(kept.layers, kept.heads).contains(where: { $1 < network.weights.blocks[$0].heads }) {
             settings.notInTransformers.append("fewer attention heads: \(kept.heads)")
         }
         var layersOnly = KeptParts(all: network.weights.blocks, outputDimensions: kept.outputDimensions)
@@ -94,7 +94,7 @@ public struct SubmodelWriter {
         for tensor in extraction.tensors {
             try progress?("save", total - writer.remainingCount, total)
             let source = tensor.source
-            guard let pieces = tensor.pieces else {
+            guard let piece = tensor.piece else {
                 try writer.write(source.bytes)
                 source.discardPages()
                 continue
@@ -102,29 +102,22 @@ public struct SubmodelWriter {
             guard let element = source.type.byteCount(of: 1) else {
                 throw Failure(.internal, "tensor \(source.name) of type \(source.type.rawValue) cannot be cut")
             }
-            let rowBytes = (source.shape.count == 2 ? source.shape[1] : 1) * element
-            for piece in pieces {
-                for row in piece.firstRow..<piece.firstRow + piece.rows {
-                    let start = row * rowBytes
-                    try writer.write(
-                        UnsafeRawBufferPointer(rebasing: source.bytes[start..<start + piece.columns * element]))
-                }
+            let line = source.shape.count == 2 ? source.shape[1] : 1
+            func write(_ elements: Range<Int>, ofLine index: Int) throws(Failure) {
+                let start = index * line
+                try writer.write(
+                    UnsafeRawBufferPointer(
+                        rebasing: source.bytes[
+                            (start + elements.lowerBound) * element..<(start + elements.upperBound) * element]))
+            }
+            if piece.isTransposed, source.shape.count == 2 {
+                for column in 0..<piece.columns { for range in piece.rows { try write(range, ofLine: column) } }
+            } else {
+                for range in piece.rows { for row in range { try write(0..<piece.columns, ofLine: row) } }
             }
             source.discardPages()
         }
         try writer.finish()
         try progress?("save", total, total)
-    }
-}
-
-extension Architecture.Block {
-    /// Whether the heads of an attention are less wide, together, than the hidden state, as they are in every family.
-    fileprivate func hasFewerHeads(than hiddenSize: Int) -> Bool {
-        (node["sublayers"]?.array ?? []).contains { sublayer in
-            guard let heads = sublayer["mixer"]?["heads"]?.int, let size = sublayer["mixer"]?["head_size"]?.int else {
-                return false
-            }
-            return heads * size < hiddenSize
-        }
     }
 }

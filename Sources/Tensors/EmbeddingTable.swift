@@ -12,10 +12,12 @@ public struct EmbeddingTable: Sendable {
     /// Elements of a row.
     public var columns: Int { matrix.columns }
 
-    /// Writes, or adds, row `indices[i]` to row `i` of `output`. Indices are valid.
-    public func gather(_ indices: UnsafePointer<Int32>, into output: Matrix, adding: Bool, threads: Int) {
+    /// Writes, or adds, row `indices[i]` times `scale` to row `i` of `output`. Indices are valid.
+    public func gather(
+        _ indices: UnsafePointer<Int32>, into output: Matrix, adding: Bool, scale: Float = 1, threads: Int
+    ) {
         nk_gather(
-            matrix.bytes, matrix.type.kernel, columns, indices, output.rows, 1, adding ? 1 : 0, output.pointer,
+            matrix.bytes, matrix.type.kernel, columns, indices, output.rows, scale, adding ? 1 : 0, output.pointer,
             output.stride, Int32(threads))
     }
 }

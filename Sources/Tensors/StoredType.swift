@@ -75,6 +75,41 @@ public struct StoredMatrix: @unchecked Sendable {
             bytes: storage.pointer, type: .float32, rows: matrix.rows, columns: matrix.columns, owner: storage)
     }
 
+    /// Copies rows `ranges` of `matrix`, one range after the other, into memory of its own; or, `transposing`, its columns
+    /// `ranges` as rows.
+    public init(
+        gathering ranges: [Range<Int>], of matrix: StoredMatrix, transposing: Bool
+    ) throws(Failure) {
+        let (rows, columns) = (ranges.reduce(0) { $0 + $1.count }, transposing ? matrix.rows : matrix.columns)
+        let storage = try AlignedStorage(bytes: rows * columns * matrix.type.size)
+        let target = UnsafeMutableRawPointer(storage.pointer)
+        func transpose<Element: BitwiseCopyable>(_: Element.Type) {
+            let size = MemoryLayout<Element>.size
+            var row = 0
+            for column in ranges.joined() {
+                for index in 0..<columns {
+                    target.storeBytes(
+                        of: matrix.bytes.loadUnaligned(
+                            fromByteOffset: (index * matrix.columns + column) * size, as: Element.self),
+                        toByteOffset: (row * columns + index) * size, as: Element.self)
+                }
+                row += 1
+            }
+        }
+        if transposing {
+            if matrix.type.size == 4 { transpose(UInt32.self) } else { transpose(UInt16.self) }
+        } else {
+            let rowBytes = columns * matrix.type.size
+            var row = 0
+            for range in ranges {
+                (target + row * rowBytes).copyMemory(
+                    from: matrix.bytes + range.lowerBound * rowBytes, byteCount: range.count * rowBytes)
+                row += range.count
+            }
+        }
+        self.init(bytes: storage.pointer, type: matrix.type, rows: rows, columns: columns, owner: storage)
+    }
+
     /// Rows `start ..< start + count`.
     public func rows(from start: Int, count: Int) -> StoredMatrix {
         StoredMatrix(

@@ -20,17 +20,19 @@ import Testing
             if layers.isEmpty { layers = [kept.layers.count - 1] }
             spec.layers = layers
         }
-        func extent(_ all: [Int]) -> SubmodelSpec.Extent {
+        /// Numbers are multiples of `step`.
+        func extent(_ all: [Int], step: Int = 1) -> SubmodelSpec.Extent {
+            func draw(_ most: Int) -> Int { step * Int.random(in: 1...max(1, most / step), using: &generator) }
             switch Int.random(in: 0..<5, using: &generator) {
             case 0: .all
             case 1: .ratio(Double.random(in: 0.1...1, using: &generator))
-            case 2: .exact([Int.random(in: 1...(all.min() ?? 1), using: &generator)])
-            case 3: .exact([1])
-            default: .exact(all.map { Int.random(in: 1...$0, using: &generator) })
+            case 2: .exact([draw(all.min() ?? step)])
+            case 3: .exact([step])
+            default: .exact(all.map(draw))
             }
         }
         spec.widths = extent(layers.map { kept.widths[$0] })
-        spec.heads = extent(layers.map { kept.heads[$0] })
+        spec.heads = extent(layers.map { kept.heads[$0] }, step: network.blocks[0].headStep)
         if Int.random(in: 0..<3, using: &generator) == 0 {
             spec.outputDimensions = Int.random(in: 1...kept.outputDimensions, using: &generator)
         }
@@ -77,7 +79,8 @@ import Testing
     /// With a head, or stored otherwise: one uniform cut, which transformers can express.
     @Test(arguments: [
         "albert/masked-lm", "bert/masked-lm", "bert/masked-lm-untied", "bert/float16", "bert/bfloat16", "bert/sharded",
-        "bert/legacy-names", "bert/question-answering", "distilbert/sequence-classification", "electra/replaced-token",
+        "bert/legacy-names", "llama/causal-lm", "gpt2/causal-lm", "gpt_neox/sequential", "gemma3/causal-lm",
+        "bert/question-answering", "distilbert/sequence-classification", "electra/replaced-token",
         "electra/masked-lm", "gte/masked-lm", "jina_embeddings_v3/masked-lm", "modernbert/question-answering",
         "modernbert/sequence-classification", "modernbert/token-classification", "mpnet/masked-lm",
         "nomic_bert/token-classification", "roberta/sequence-classification", "xlm-roberta/sequence-classification",

@@ -23,15 +23,15 @@ import Testing
 
     @Test(arguments: Fixtures.families) func ofASubmodel(_ family: String) throws {
         let network = try openNetwork("\(family)/base")
-        let (width, heads) = (network.kept.widths[0], network.kept.heads[0])
+        let (width, heads, step) = (network.kept.widths[0], network.kept.heads[0], network.blocks[0].headStep)
         var first = SubmodelSpec()
         first.widths = .exact([width - 1])
-        first.heads = .exact([max(1, heads - 1)])
+        first.heads = .exact([max(step, heads - step)])
         first.layers = Array(network.blocks.indices.dropFirst())
         first.outputDimensions = network.hiddenSize - 3
         var second = SubmodelSpec()
         second.widths = .exact([width / 3])
-        second.heads = .exact([1])
+        second.heads = .exact([step])
         second.layers = [network.blocks.count - 2]
         second.outputDimensions = 5
         var direct = second

@@ -23,6 +23,14 @@ LENGTHS = (1, 2, 9, 17, 70)
 LLAMA = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
              intermediate_size=53, max_position_embeddings=80)
 SMALL = LLAMA | dict(vocab_size=61, hidden_size=24, num_hidden_layers=1, num_attention_heads=4, intermediate_size=29)
+GPT2 = dict(vocab_size=97, n_embd=36, n_layer=2, n_head=6, n_positions=80)
+SMALL_GPT2 = GPT2 | dict(vocab_size=61, n_embd=20, n_layer=1, n_head=2)
+NEOX = dict(vocab_size=97, hidden_size=48, num_hidden_layers=2, num_attention_heads=3, intermediate_size=53,
+            max_position_embeddings=80)
+SMALL_NEOX = NEOX | dict(vocab_size=61, hidden_size=24, num_hidden_layers=1, intermediate_size=29)
+OPT = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=4, ffn_dim=53,
+           max_position_embeddings=80)
+SMALL_OPT = OPT | dict(vocab_size=61, hidden_size=20, num_hidden_layers=1, ffn_dim=29)
 
 
 def rope(kind, **parameters):
@@ -57,15 +65,47 @@ CHECKPOINTS = {
     "qwen3/base": ("Qwen3Model", LLAMA | dict(head_dim=10, attention_bias=True, sliding_window=4, use_sliding_window=True,
                                               layer_types=["sliding_attention", "full_attention"])),
     "qwen3/causal-lm": ("Qwen3ForCausalLM", SMALL | dict(head_dim=14)),
+    "gpt2/base": ("GPT2Model", GPT2 | dict(n_inner=53)),
+    "gpt2/causal-lm": ("GPT2LMHeadModel", SMALL_GPT2 | dict(
+        n_layer=2, scale_attn_weights=False, scale_attn_by_inverse_layer_idx=True, activation_function="relu")),
+    "gpt_neox/base": ("GPTNeoXModel", NEOX),
+    "gpt_neox/causal-lm": ("GPTNeoXForCausalLM", SMALL_NEOX | dict(attention_bias=False, rope_parameters=dict(
+        rope_type="linear", factor=2.0, rope_theta=500.0, partial_rotary_factor=0.5))),
+    "gpt_neox/sequential": ("GPTNeoXForCausalLM", SMALL_NEOX | dict(use_parallel_residual=False, tie_word_embeddings=True)),
+    "opt/base": ("OPTModel", OPT),
+    "opt/causal-lm": ("OPTForCausalLM", SMALL_OPT | dict(enable_bias=False, layer_norm_elementwise_affine=False,
+                                                         activation_function="gelu")),
+    "opt/post-norm": ("OPTForCausalLM", SMALL_OPT | dict(word_embed_proj_dim=15, do_layer_norm_before=False)),
+    "phi3/base": ("Phi3Model", LLAMA | dict(sliding_window=5, pad_token_id=0, original_max_position_embeddings=20,
+        rope_parameters=dict(rope_type="longrope", rope_theta=1000.0, short_factor=[1.0, 1.2, 1.5],
+                             long_factor=[1.5, 3.0, 7.0]))),
+    "phi3/causal-lm": ("Phi3ForCausalLM", SMALL | dict(hidden_size=32, pad_token_id=0, rope_parameters=dict(
+        rope_type="default", rope_theta=1000.0, partial_rotary_factor=0.75))),
+    "gemma/base": ("GemmaModel", LLAMA | dict(head_dim=10, hidden_act="gelu")),
+    "gemma/causal-lm": ("GemmaForCausalLM", SMALL | dict(head_dim=6, attention_bias=True)),
+    "gemma2/base": ("Gemma2Model", LLAMA | dict(head_dim=10, query_pre_attn_scalar=7, sliding_window=5,
+                                                attn_logit_softcapping=2.0)),
+    "gemma2/causal-lm": ("Gemma2ForCausalLM", SMALL | dict(head_dim=6, query_pre_attn_scalar=6,
+                                                           final_logit_softcapping=1.5)),
+    "gemma3/base": ("Gemma3TextModel", LLAMA | dict(num_hidden_layers=3, head_dim=10, query_pre_attn_scalar=7,
+        sliding_window=5, layer_types=["sliding_attention", "full_attention", "sliding_attention"], rope_parameters=dict(
+            full_attention=dict(rope_type="linear", factor=8.0, rope_theta=5000.0),
+            sliding_attention=dict(rope_type="default", rope_theta=100.0)))),
+    "gemma3/causal-lm": ("Gemma3ForCausalLM", SMALL | dict(head_dim=6, num_hidden_layers=2, query_pre_attn_scalar=6,
+                                                           sliding_window=4, final_logit_softcapping=2.0)),
+    "gemma3/bidirectional": ("Gemma3TextModel", SMALL | dict(head_dim=6, num_hidden_layers=2, sliding_window=7,
+        use_bidirectional_attention=True, layer_types=["sliding_attention", "full_attention"])),
 }
 
-FAMILIES = ("Mistral", "Llama", "Qwen2", "Qwen3")
+FAMILIES = ("Mistral", "Llama", "Qwen2", "Qwen3", "GPTNeoX", "GPT2", "OPT", "Phi3", "Gemma2", "Gemma3Text", "Gemma3",
+            "Gemma")
 
 
 def make_model(class_name, settings, seed):
     """A float32 model of a transformers class with random weights."""
     family = next(family for family in FAMILIES if class_name.startswith(family))
-    return randomize(getattr(transformers, class_name)(getattr(transformers, family + "Config")(**settings)), seed)
+    configuration = getattr(transformers, ("Gemma3Text" if family == "Gemma3" else family) + "Config")(**settings)
+    return randomize(getattr(transformers, class_name)(configuration), seed)
 
 
 def make_checkpoint(name):

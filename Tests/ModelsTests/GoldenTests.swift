@@ -12,13 +12,13 @@ import Testing
             "base", "masked-lm", "sequence-classification", "token-classification", "question-answering",
             "replaced-token",
             "masked-lm-untied", "float16", "bfloat16", "sharded", "legacy-names", "causal-lm", "linear", "dynamic",
-            "llama3", "yarn", "longrope", "proportional", "bidirectional",
+            "llama3", "yarn", "longrope", "proportional", "bidirectional", "sequential", "post-norm",
         ]
         .map { "\(family)/\($0)" }
         .filter { (try? Golden($0)) != nil }
     }
 
-    @Test func allFixturesAreFound() { #expect(Self.checkpoints.count >= 67) }
+    @Test func allFixturesAreFound() { #expect(Self.checkpoints.count >= 84) }
 
     @Test(arguments: checkpoints) func agrees(_ directory: String) throws {
         let golden = try Golden(directory)

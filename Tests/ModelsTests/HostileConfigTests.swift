@@ -89,7 +89,8 @@ import Testing
         arguments: Fixtures.families.map { "\($0)/base" } + [
             "bert/masked-lm", "modernbert/question-answering", "roberta/sequence-classification",
         ] + (Fixtures.visionFamilies + Fixtures.towerFamilies).map { "\($0)/base" } + [
-            "deit/with-teacher", "dinov2/swiglu", "dinov2_with_registers/image-classification",
+            "deit/with-teacher", "dinov2/swiglu", "dinov2_with_registers/image-classification", "llama/dynamic",
+            "llama/llama3", "llama/yarn", "llama/longrope", "llama/proportional", "opt/post-norm",
         ])
     func configs(_ directory: String) throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
@@ -107,7 +108,8 @@ import Testing
 
     @Test(arguments: [
         "bert/token-classification", "modernbert/base", "mpnet/base", "vit/base", "deit/with-teacher",
-        "dinov2_with_registers/image-classification", "clip/legacy", "siglip/base",
+        "dinov2_with_registers/image-classification", "clip/legacy", "siglip/base", "llama/longrope", "gpt2/base",
+        "gpt_neox/base", "gemma2/causal-lm", "opt/post-norm",
     ]) func architectures(_ directory: String) throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
         let tower: Tower? = directory.hasPrefix("clip") ? .text : directory.hasPrefix("siglip") ? .vision : nil

@@ -5,19 +5,26 @@ public import Tensors
 /// embedding is narrower than the network (ELECTRA, ALBERT).
 public struct TokenEmbedding: Embedding {
     private let tokens: EmbeddingTable
+    private let scale: Float
     private let positions: EmbeddingTable?
     private let positionOffset: Int
+    private let positionsFollowProjection: Bool
     private let paddingID: Int32?
     private let types: EmbeddingTable?
     private let norm: (any Norm)?
     private let projection: (any Linear)?
 
-    /// Reads `{"tokens", "positions"?, "position_offset"?, "padding_id"?, "token_types"?, "norm"?, "projection"?}`.
+    /// Reads `{"tokens", "scale"?, "positions"?, "position_offset"?, "padding_id"?, "token_types"?, "norm"?, "projection"?,
+    /// "positions_follow_projection"?}`.
+    ///
+    /// Rows of tokens are multiplied by `scale` (Gemma). With `positions_follow_projection` (OPT), positions are added to what
+    /// the projection gives.
     ///
     /// With `padding_id` (RoBERTa), tokens that equal it take position row `padding_id` and are not counted; the others
     /// take rows `padding_id + 1, padding_id + 2, ...`.
     public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {
         tokens = try weights.table(fields["tokens"], path: "\(fields.name).tokens")
+        scale = Float(try fields.number("scale", default: 1))
         positions =
             try fields["positions"] == nil
             ? nil : weights.table(fields["positions"], path: "\(fields.name).positions")
@@ -30,14 +37,19 @@ public struct TokenEmbedding: Embedding {
         projection =
             fields["projection"] == nil
             ? nil : try weights.linear(fields["projection"], path: "\(fields.name).projection")
+        positionsFollowProjection = try fields.bool("positions_follow_projection", default: false)
+        guard projection != nil || !positionsFollowProjection else {
+            throw Failure(.corrupt, "\(fields.name).positions_follow_projection: there is no projection")
+        }
         let widths = [
-            ("positions", positions?.columns), ("token_types", types?.columns), ("norm", norm?.size),
-            ("projection", projection?.inputs),
+            ("positions", positions?.columns, positionsFollowProjection ? projection?.outputs : tokens.columns),
+            ("token_types", types?.columns, tokens.columns), ("norm", norm?.size, tokens.columns),
+            ("projection", projection?.inputs, tokens.columns),
         ]
-        for (name, width) in widths {
-            if let width, width != tokens.columns {
+        for (name, width, expected) in widths {
+            if let width, let expected, width != expected {
                 throw Failure(
-                    .corrupt, "\(fields.name).\(name): is for rows of \(width) elements, tokens have \(tokens.columns)")
+                    .corrupt, "\(fields.name).\(name): is for rows of \(width) elements, not \(expected)")
             }
         }
     }
@@ -66,22 +78,29 @@ public struct TokenEmbedding: Embedding {
         let mark = context.workspace.mark
         let indices = try context.workspace.take(stream.rows, 1)
         let sum = projection == nil ? stream : try context.workspace.take(stream.rows, tokens.columns)
-        tokens.gather(ids, into: sum, adding: false, threads: context.threads)
+        tokens.gather(ids, into: sum, adding: false, scale: scale, threads: context.threads)
         try indices.pointer.withMemoryRebound(to: Int32.self, capacity: stream.rows) { index throws(Failure) in
             if let types {
                 for row in 0..<stream.rows { index[row] = typeIDs.isEmpty ? 0 : typeIDs[row] }
                 types.gather(index, into: sum, adding: true, threads: context.threads)
             }
-            if let positions {
-                writePositions(ids, context, to: index)
-                positions.gather(index, into: sum, adding: true, threads: context.threads)
+            if !positionsFollowProjection { addPositions(ids, index, to: sum, context) }
+            norm?.apply(sum, into: sum, threads: context.threads)
+            if let projection {
+                sum.multiply(Product(projection, output: stream), threads: context.threads)
             }
-        }
-        norm?.apply(sum, into: sum, threads: context.threads)
-        if let projection {
-            sum.multiply(Product(projection, output: stream), threads: context.threads)
+            if positionsFollowProjection { addPositions(ids, index, to: stream, context) }
         }
         context.workspace.release(to: mark)
+    }
+
+    /// Adds the rows of positions, whose numbers are written to `index`.
+    private func addPositions(
+        _ ids: UnsafePointer<Int32>, _ index: UnsafeMutablePointer<Int32>, to sum: Matrix, _ context: ForwardContext
+    ) {
+        guard let positions else { return }
+        writePositions(ids, context, to: index)
+        positions.gather(index, into: sum, adding: true, threads: context.threads)
     }
 
     private func writePositions(

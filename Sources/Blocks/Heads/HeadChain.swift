@@ -1,10 +1,12 @@
 import Basics
+import Kernels
 import Tensors
 
 /// Some rows of the last hidden states through a chain of linear layers, norms and sublayers.
 struct HeadChain: Sendable {
     private enum Step: Sendable {
-        case linear(any Linear, Activation)
+        /// With a cap `c` on what it gives: `c tanh(y / c)` (Gemma 2); 0: none.
+        case linear(any Linear, Activation, softcap: Float)
         case norm(any Norm)
         /// Of a channel: each row alone.
         case sublayer(Sublayer)
@@ -18,7 +20,7 @@ struct HeadChain: Sendable {
     private let widest: Int
     private let hiddenSize: Int
 
-    /// Reads `{"input": ..., "steps": [{"linear": ..., "activation"?}, {"norm": ...} or {"sublayer": ...}]}`.
+    /// Reads `{"input": ..., "steps": [{"linear": ..., "activation"?, "softcap"?}, {"norm": ...} or {"sublayer": ...}]}`.
     init(_ fields: JSONFields, hiddenSize: Int, _ weights: any WeightSource) throws(Failure) {
         input = try HeadInput(fields, hiddenSize: hiddenSize, weights)
         self.hiddenSize = hiddenSize
@@ -44,7 +46,11 @@ struct HeadChain: Sendable {
                 guard linear.inputs == width else {
                     throw Failure(.corrupt, "\(place): linear layer of \(linear.inputs) inputs, expected \(width)")
                 }
-                steps.append(.linear(linear, try node.activation("activation", default: .identity)))
+                let softcap = Float(try node.number("softcap", default: 0))
+                guard softcap >= 0, softcap.isFinite, softcap == 0 || (1 / softcap).isFinite else {
+                    throw node.failure("softcap", "must be positive and finite, or 0")
+                }
+                steps.append(.linear(linear, try node.activation("activation", default: .identity), softcap: softcap))
                 width = linear.outputs
             }
             // The last and often widest product (a vocabulary) goes straight to the caller.
@@ -66,7 +72,7 @@ struct HeadChain: Sendable {
     var parameters: Int {
         steps.reduce(input.parameters) { sum, step in
             switch step {
-            case .linear(let linear, _): sum + linear.parameters
+            case .linear(let linear, _, _): sum + linear.parameters
             case .norm(let norm): sum + norm.parameters
             case .sublayer(let sublayer): sum + sublayer.parameters
             }
@@ -77,7 +83,7 @@ struct HeadChain: Sendable {
     var multiplyAdds: Int {
         steps.reduce(0) { sum, step in
             switch step {
-            case .linear(let linear, _): sum + linear.multiplyAdds
+            case .linear(let linear, _, _): sum + linear.multiplyAdds
             case .norm: sum
             case .sublayer(let sublayer): sum + sublayer.multiplyAddsPerToken
             }
@@ -125,9 +131,10 @@ struct HeadChain: Sendable {
                 target.copyRows(of: current)
                 try sublayer.apply(target, context)
                 current = target
-            case .linear(let linear, let activation):
+            case .linear(let linear, let activation, let softcap):
                 let target = index == steps.count - 1 ? output : nextBuffer(columns: linear.outputs)
                 current.multiply(Product(linear, activation: activation, output: target), threads: context.threads)
+                if softcap > 0 { target.cap(at: softcap, threads: context.threads) }
                 current = target
             }
         }
@@ -137,6 +144,16 @@ struct HeadChain: Sendable {
 }
 
 extension Matrix {
+    /// `c tanh(x / c)` of each element.
+    fileprivate func cap(at cap: Float, threads: Int) {
+        parallel(rows, threads: threads) { index in
+            let values = row(index)
+            for column in 0..<columns { values[column] /= cap }
+            nk_activate(values, columns, 1, columns, NK_TANH, 1)
+            for column in 0..<columns { values[column] *= cap }
+        }
+    }
+
     /// Writes the rows of `source`, of the same shape, to this memory.
     fileprivate func copyRows(of source: Matrix) {
         for index in 0..<rows { row(index).update(from: source.row(index), count: columns) }

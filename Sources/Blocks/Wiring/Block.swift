@@ -35,8 +35,7 @@ public struct Block: Sendable {
 
     /// Width of the first channel; 0 without one.
     public var width: Int {
-        for case .channel(let channel) in sublayers.lazy.map(\.operation) { return channel.width }
-        return 0
+        sublayers.lazy.compactMap(\.channel).first?.width ?? 0
     }
 
     /// Learned numbers in use.
@@ -50,7 +49,7 @@ public struct Block: Sendable {
             case .channel(let channel) where layer.keySize == 0: layer.before += Double(channel.multiplyAddsPerToken)
             case .channel(let channel): layer.after += Double(channel.multiplyAddsPerToken)
             case .mixer(let mixer):
-                layer.before += Double(mixer.multiplyAddsPerToken)
+                layer.before += Double(sublayer.multiplyAddsPerToken)
                 layer.pair += Double(mixer.multiplyAddsPerPair)
                 layer.radius = mixer.radius
                 layer.isCausal = mixer.isCausal

@@ -1,10 +1,11 @@
 public import Basics
 public import Tensors
 
-/// One step of a block: `x = postNorm(x + operation(preNorm(x)))`, where either norm may be absent.
+/// One step of a block: `x = postNorm(x + outputNorm(operation(preNorm(x))))`, where any norm may be absent.
 ///
-/// Pre-norm networks have only the first, post-norm networks (BERT) only the second. The operation adds into the stream,
-/// so that its last product fuses the residual.
+/// Pre-norm networks have only the first, post-norm networks (BERT) only the last; the one in the middle is Gemma 2's. The
+/// operation adds into the stream, so that its last product fuses the residual; with an output norm it adds into zeros.
+/// A sublayer may have a channel beside its mixer (``ParallelChannel``).
 public struct Sublayer: Sendable {
     /// What a sublayer does.
     public enum Operation: Sendable {
@@ -18,22 +19,40 @@ public struct Sublayer: Sendable {
     public let preNorm: (any Norm)?
     /// Attention, MLP...
     public let operation: Operation
+    /// Normalizes what the operation gives.
+    public let outputNorm: (any Norm)?
     /// Normalizes the sum.
     public let postNorm: (any Norm)?
+    /// The channel beside the mixer.
+    private let parallel: ParallelChannel?
 
-    /// Reads `{"pre_norm"?, "mixer" or "channel", "post_norm"?}`, all over rows of `hiddenSize` elements.
+    /// Reads `{"pre_norm"?, "mixer" or "channel", "output_norm"?, "post_norm"?}`, all over rows of `hiddenSize` elements; or
+    /// `{"pre_norm"?, "mixer", "channel", "channel_norm"?, "post_norm"?}`.
     public init(_ fields: JSONFields, hiddenSize: Int, _ weights: any WeightSource) throws(Failure) {
         preNorm = try fields.norm("pre_norm", weights)
+        outputNorm = try fields.norm("output_norm", weights)
         postNorm = try fields.norm("post_norm", weights)
         let node: JSONFields
+        var parallel: ParallelChannel?
         if let mixer = try fields.optionalObject("mixer") {
             node = mixer
             operation = .mixer(try Registry.build(Registry.mixers, node, weights, kind: "mixer"))
+            if fields.contains("channel") { parallel = try ParallelChannel(fields, weights) }
         } else {
             node = try fields.object("channel")
             operation = .channel(try Registry.build(Registry.channels, node, weights, kind: "channel"))
         }
-        for size in [try node.integer("hidden_size", in: 1...Int.max), preNorm?.size, postNorm?.size] {
+        self.parallel = parallel
+        guard parallel == nil || (outputNorm == nil && (preNorm != nil || parallel?.norm != nil)) else {
+            throw Failure(
+                .unsupported, "\(fields.name): a mixer and a channel side by side need norms before, and none after")
+        }
+        let beside = try parallel == nil ? nil : fields.object("channel").integer("hidden_size", in: 1...Int.max)
+        let sizes = [
+            try node.integer("hidden_size", in: 1...Int.max), beside, preNorm?.size, outputNorm?.size, postNorm?.size,
+            parallel?.norm?.size,
+        ]
+        for size in sizes {
             if let size, size != hiddenSize {
                 throw Failure(
                     .corrupt, "\(fields.name): a part has rows of \(size) elements, the network of \(hiddenSize)")
@@ -41,10 +60,12 @@ public struct Sublayer: Sendable {
         }
     }
 
-    private init(preNorm: (any Norm)?, operation: Operation, postNorm: (any Norm)?) {
-        self.preNorm = preNorm
+    private init(_ whole: Sublayer, _ operation: Operation, _ parallel: ParallelChannel?) {
+        preNorm = whole.preNorm
         self.operation = operation
-        self.postNorm = postNorm
+        outputNorm = whole.outputNorm
+        postNorm = whole.postNorm
+        self.parallel = parallel
     }
 
     /// The same sublayer with the leading heads or neurons of its operation, sharing the weights.
@@ -54,13 +75,19 @@ public struct Sublayer: Sendable {
             case .mixer(let mixer): .mixer(mixer.keeping(heads: heads))
             case .channel(let channel): .channel(channel.keeping(width: width))
             }
-        return Sublayer(preNorm: preNorm, operation: kept, postNorm: postNorm)
+        return Sublayer(self, kept, parallel?.keeping(width: width))
+    }
+
+    /// The channel, alone or beside the mixer.
+    var channel: (any Channel)? {
+        if case .channel(let channel) = operation { return channel }
+        return parallel?.channel
     }
 
     /// Multiply-adds for each row, those of pairs that meet not counted.
     var multiplyAddsPerToken: Int {
         switch operation {
-        case .mixer(let mixer): mixer.multiplyAddsPerToken
+        case .mixer(let mixer): mixer.multiplyAddsPerToken + (parallel?.channel.multiplyAddsPerToken ?? 0)
         case .channel(let channel): channel.multiplyAddsPerToken
         }
     }
@@ -72,7 +99,8 @@ public struct Sublayer: Sendable {
             case .mixer(let mixer): mixer.parameters
             case .channel(let channel): channel.parameters
             }
-        return own + (preNorm?.parameters ?? 0) + (postNorm?.parameters ?? 0)
+        let norms = [preNorm, outputNorm, postNorm].reduce(0) { $0 + ($1?.parameters ?? 0) }
+        return own + norms + (parallel?.parameters ?? 0)
     }
 
     /// Floats of workspace that ``apply(_:_:)`` takes for `rows` rows of `hidden` elements.
@@ -82,7 +110,9 @@ public struct Sublayer: Sendable {
             case .mixer(let mixer): mixer.workspaceFloats(rows: rows)
             case .channel(let channel): channel.workspaceFloats(rows: rows)
             }
-        return own + (preNorm == nil ? 0 : Workspace.floats(rows, hidden))
+        let matrices = [preNorm, outputNorm].reduce(0) { $0 + ($1 == nil ? 0 : 1) }
+        return own + matrices * Workspace.floats(rows, hidden)
+            + (parallel?.workspaceFloats(rows: rows, hidden: hidden) ?? 0)
     }
 
     /// Runs the sublayer on `stream` `[rows, hidden]`, in place.
@@ -93,11 +123,32 @@ public struct Sublayer: Sendable {
             input = try context.workspace.take(stream.rows, stream.columns)
             preNorm.apply(stream, into: input, threads: context.threads)
         }
+        let parallelInput = try parallel?.input(stream, or: input, context)
+        var sum = stream
+        if outputNorm != nil {
+            sum = try context.workspace.take(stream.rows, stream.columns)
+            sum.pointer.update(repeating: 0, count: sum.rows * sum.stride)
+        }
         switch operation {
-        case .mixer(let mixer): try mixer.apply(input, addingTo: stream, context)
-        case .channel(let channel): try channel.apply(input, addingTo: stream, context)
+        case .mixer(let mixer): try mixer.apply(input, addingTo: sum, context)
+        case .channel(let channel): try channel.apply(input, addingTo: sum, context)
+        }
+        if let parallel, let parallelInput { try parallel.channel.apply(parallelInput, addingTo: stream, context) }
+        if let outputNorm {
+            outputNorm.apply(sum, into: sum, threads: context.threads)
+            stream.add(sum, threads: context.threads)
         }
         postNorm?.apply(stream, into: stream, threads: context.threads)
         context.workspace.release(to: mark)
+    }
+}
+
+extension Matrix {
+    /// Adds `other`, of the same shape, element by element.
+    fileprivate func add(_ other: Matrix, threads: Int) {
+        parallel(rows, threads: threads) { index in
+            let (target, source) = (row(index), other.row(index))
+            for column in 0..<columns { target[column] += source[column] }
+        }
     }
 }

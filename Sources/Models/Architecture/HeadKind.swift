@@ -35,7 +35,9 @@ public enum HeadKind: UInt32, Sendable, CaseIterable {
     init?(className: String) {
         if className.hasSuffix("ForMaskedLM") {
             self = .maskedLM
-        } else if ["ForCausalLM", "LMHeadModel"].contains(where: className.hasSuffix) {
+        } else if ["ForCausalLM", "LMHeadModel", "Gemma3ForConditionalGeneration"]
+            .contains(where: className.hasSuffix)
+        {
             self = .causalLM
         } else if ["ForSequenceClassification", "ForImageClassification", "ForImageClassificationWithTeacher"]
             .contains(where: className.hasSuffix)

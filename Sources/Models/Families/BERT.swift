@@ -70,11 +70,12 @@ struct EncoderShape {
 
     /// Reads the sizes; the arguments are what a config means that leaves them out.
     init(
-        _ config: JSONFields, hidden: Int = 768, heads: Int = 12, width: Int = 3072, activation: String = "gelu",
+        _ config: JSONFields, hidden: Int = 768, layers: Int = 12, heads: Int = 12, width: Int = 3072,
+        activation: String = "gelu",
         epsilon: Double = 1e-12
     ) throws(Failure) {
         self.hidden = try config.size("hidden_size", default: hidden)
-        layers = try config.integer("num_hidden_layers", in: 0...4096, default: 12)
+        self.layers = try config.integer("num_hidden_layers", in: 0...4096, default: layers)
         self.heads = try config.heads("num_attention_heads", hidden: self.hidden, default: heads)
         self.width = try config.size("intermediate_size", default: width)
         self.activation = try config.activationName("hidden_act", default: activation)

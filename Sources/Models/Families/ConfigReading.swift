@@ -43,6 +43,15 @@ extension JSONFields {
         }
     }
 
+    /// Refuses weights that are not stored in floating point.
+    func refuseQuantization() throws(Failure) {
+        guard !contains("quantization_config") else {
+            throw Failure(
+                .unsupported,
+                "\(name): quantization_config is not supported; weights must be stored in floating point")
+        }
+    }
+
     /// The base of rotary positions: `rope_parameters` (for `layerType`, if it tells layers apart), else key `legacy`.
     func ropeTheta(_ layerType: String?, legacy: String, default: Double) throws(Failure) -> Double {
         var parameters = try optionalObject("rope_parameters")

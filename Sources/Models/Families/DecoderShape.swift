@@ -9,22 +9,37 @@ struct DecoderShape {
     let keyHeads: Int
     let headSize: Int
     let width: Int
-    let activation: String
+    var activation: String
     let epsilon: Double
     let vocabulary: Int
     /// Whether the products that make queries, keys and values have biases, the one after attention, and those of the MLP.
     var projectionBias = false
     var outputBias = false
     var mlpBias = false
+    /// Whether queries, keys and values are one tensor, and gate and up of the MLP.
+    var isFused = false
     /// Whether queries and keys are normalized, each head for itself.
     var hasHeadNorms = false
+    /// Whether what attention and MLP give is normalized before it is added.
+    var hasOutputNorms = false
+    /// Added to the weights of norms.
+    var normOffset = 0.0
+    /// Multiplies the rows of tokens.
+    var embeddingScale: Double?
+    /// Multiplies the products of queries and keys; `nil`: `1 / sqrt(headSize)`.
+    var scale: Double?
+    /// What scores of attention and of the language model are bounded by.
+    var attentionSoftcap: Double?
+    var logitSoftcap: Double?
+    /// Whether the token table is the last layer of the language model, where a config does not say.
+    var isTied = false
     /// Which layers see a window.
     var layerTypes: LayerTypes
-    /// The rotary feature of each layer.
-    var rotary: [JSON]
+    /// The rotary feature of each type of layers.
+    var rotary: [String: JSON] = [:]
     /// Whether tokens see only those before them.
-    let isCausal: Bool
-    private let config: JSONFields
+    var isCausal: Bool
+    let config: JSONFields
 
     /// What a config means that leaves keys out.
     struct Defaults {
@@ -34,15 +49,14 @@ struct DecoderShape {
         var keyHeads: Int?
         var headSize: Int?
         var width: Int
-        var activation = "silu"
+        var activation: (key: String, name: String) = ("hidden_act", "silu")
+        var epsilon = 1e-6
         var vocabulary: Int
     }
 
     init(_ config: JSONFields, _ defaults: Defaults) throws(Failure) {
         self.config = config
-        for key in ["quantization_config"] where config.contains(key) {
-            throw config.failure(key, "is not supported: weights must be stored in floating point")
-        }
+        try config.refuseQuantization()
         hidden = try config.size("hidden_size", default: defaults.hidden)
         layers = try config.integer("num_hidden_layers", in: 0...4096, default: defaults.layers)
         heads = try config.integer("num_attention_heads", in: 1...65536, default: defaults.heads)
@@ -61,57 +75,92 @@ struct DecoderShape {
             headSize = hidden / (try config.heads("num_attention_heads", hidden: hidden, default: defaults.heads))
         }
         width = try config.size("intermediate_size", default: defaults.width)
-        activation = try config.activationName("hidden_act", default: defaults.activation)
-        epsilon = try config.number("rms_norm_eps", default: 1e-6)
+        activation = try config.activationName(defaults.activation.key, default: defaults.activation.name)
+        epsilon = try config.number("rms_norm_eps", default: defaults.epsilon)
         vocabulary = try config.size("vocab_size", default: defaults.vocabulary)
         isCausal = try config.bool("is_causal", default: true)
         layerTypes = LayerTypes(all: layers, window: nil)
-        rotary = Array(repeating: try RotaryConfig(config).feature(headSize: headSize), count: layers)
     }
 
     /// The whole network of `family`, with the heads that the checkpoint has.
     func architecture(_ family: String, _ names: TensorNames) throws(Failure) -> Architecture {
         let names = names.base("model.", probe: "embed_tokens.weight")
         var architecture = Architecture(
-            family: family, hiddenSize: hidden,
-            embedding: ["tokens": names.table("embed_tokens.weight", vocabulary, hidden)],
-            blocks: (0..<layers).map { block($0, names) })
-        architecture.finalNorm = names.rmsNorm("norm", hidden, epsilon)
-        try architecture.addCausalHeads(config, names, vocabulary: vocabulary)
+            family: family, hiddenSize: hidden, embedding: embedding(names), blocks: try blocks(names))
+        architecture.finalNorm = norm("norm", hidden, names)
+        architecture.textTokens = try config.optionalInteger("max_position_embeddings", in: 1...Int(Int32.max))
+        try architecture.addCausalHeads(
+            config, names, vocabulary: vocabulary, isTied: isTied, softcap: logitSoftcap)
         return architecture
     }
 
-    private func block(_ index: Int, _ names: TensorNames) -> Architecture.Block {
-        let layer = "layers.\(index)."
-        let node = Nodes.preNormBlock(
-            norm: names.rmsNorm(layer + "input_layernorm", hidden, epsilon), attention: attention(index, layer, names),
-            channelNorm: names.rmsNorm(layer + "post_attention_layernorm", hidden, epsilon),
-            channel: Nodes.glu(
-                hidden: hidden, width: width, activation: activation,
-                gate: names.linear(layer + "mlp.gate_proj", width, hidden, bias: mlpBias),
-                up: names.linear(layer + "mlp.up_proj", width, hidden, bias: mlpBias),
-                down: names.linear(layer + "mlp.down_proj", hidden, width, bias: mlpBias)))
-        return Architecture.Block(prefix: names.prefix + layer, node: node)
+    private func embedding(_ names: TensorNames) -> JSON {
+        var node = JSONObject()
+        node["tokens"] = names.table("embed_tokens.weight", vocabulary, hidden)
+        if let embeddingScale { node["scale"] = .number(embeddingScale) }
+        return .object(node)
     }
 
-    private func attention(_ index: Int, _ layer: String, _ names: TensorNames) -> JSON {
-        let stem = layer + "self_attn."
-        func projection(_ name: String, _ heads: Int) -> JSON {
-            names.linear("\(stem)\(name)_proj", heads * headSize, hidden, bias: projectionBias)
+    private func blocks(_ names: TensorNames) throws(Failure) -> [Architecture.Block] {
+        let shared = rotary.isEmpty ? try RotaryConfig(config).feature(headSize: headSize) : .null
+        return (0..<layers).map { block($0, names, rotary[layerTypes.names[$0]] ?? shared) }
+    }
+
+    private func norm(_ stem: String, _ size: Int, _ names: TensorNames) -> JSON {
+        names.rmsNorm(stem, size, epsilon, offset: normOffset)
+    }
+
+    private func block(_ index: Int, _ names: TensorNames, _ rotary: JSON) -> Architecture.Block {
+        let layer = "layers.\(index)."
+        var mixer = JSONObject()
+        mixer["pre_norm"] = norm(layer + "input_layernorm", hidden, names)
+        mixer["mixer"] = attention(index, layer + "self_attn.", names, rotary)
+        var channel = JSONObject()
+        if hasOutputNorms {
+            mixer["output_norm"] = norm(layer + "post_attention_layernorm", hidden, names)
+            channel["pre_norm"] = norm(layer + "pre_feedforward_layernorm", hidden, names)
+            channel["output_norm"] = norm(layer + "post_feedforward_layernorm", hidden, names)
+        } else {
+            channel["pre_norm"] = norm(layer + "post_attention_layernorm", hidden, names)
+        }
+        channel["channel"] = mlp(layer + "mlp.", names)
+        return Architecture.Block(
+            prefix: names.prefix + layer, node: ["sublayers": [.object(mixer), .object(channel)]])
+    }
+
+    private func mlp(_ stem: String, _ names: TensorNames) -> JSON {
+        func inner(_ name: String, part: Int) -> JSON {
+            isFused
+                ? names.fused(stem + "gate_up_proj", part: part, of: 2, width, hidden, bias: mlpBias)
+                : names.linear("\(stem)\(name)_proj", width, hidden, bias: mlpBias)
+        }
+        return Nodes.glu(
+            hidden: hidden, width: width, activation: activation, gate: inner("gate", part: 0),
+            up: inner("up", part: 1), down: names.linear(stem + "down_proj", hidden, width, bias: mlpBias))
+    }
+
+    private func attention(_ index: Int, _ stem: String, _ names: TensorNames, _ rotary: JSON) -> JSON {
+        let (own, shared) = (heads * headSize, keyHeads * headSize)
+        func projection(_ name: String, _ outputs: Int, from first: Int) -> JSON {
+            guard isFused else {
+                return names.linear("\(stem)\(name)_proj", outputs, hidden, bias: projectionBias)
+            }
+            return names.rows(stem + "qkv_proj", own + 2 * shared, hidden, from: first, outputs, bias: projectionBias)
         }
         var features: [JSON] = []
         if hasHeadNorms {
             features.append([
-                "type": "head_norm", "queries": names.rmsNorm(stem + "q_norm", headSize, epsilon),
-                "keys": names.rmsNorm(stem + "k_norm", headSize, epsilon),
+                "type": "head_norm", "queries": norm(stem + "q_norm", headSize, names),
+                "keys": norm(stem + "k_norm", headSize, names),
             ])
         }
         return Nodes.attention(
-            hidden: hidden, heads: heads, keyHeads: keyHeads, headSize: headSize, query: projection("q", heads),
-            key: projection("k", keyHeads), value: projection("v", keyHeads),
-            output: names.linear(stem + "o_proj", hidden, heads * headSize, bias: outputBias),
+            hidden: hidden, heads: heads, keyHeads: keyHeads, headSize: headSize, scale: scale,
+            query: projection("q", own, from: 0), key: projection("k", shared, from: own),
+            value: projection("v", shared, from: own + shared),
+            output: names.linear(stem + "o_proj", hidden, own, bias: outputBias),
             supports: Nodes.supports(isCausal: isCausal, window: layerTypes.window(index)),
-            features: features + [rotary[index]])
+            features: features + [rotary], softcap: attentionSoftcap)
     }
 }
 
@@ -124,18 +173,25 @@ extension Nodes {
 }
 
 extension Architecture {
-    /// Adds the language model whose last layer is `lm_head`, or the token table, and the classifiers whose last layer is
+    /// Adds the language model whose last layer is `lm_head`, or the token table `table`, and the classifiers whose last layer is
     /// `score`: that of sequences over the last token, that of tokens with a bias.
+    ///
+    /// - Parameters:
+    ///   - isTied: whether the token table is that layer, where the config does not say.
+    ///   - before: steps before the last layer of the language model, which takes rows of `width` elements.
     mutating func addCausalHeads(
-        _ config: JSONFields, _ names: TensorNames, vocabulary: Int, table: String = "embed_tokens.weight",
-        tied: Bool = false
+        _ config: JSONFields, _ names: TensorNames, head: String = "lm_head", vocabulary: Int,
+        table: String = "embed_tokens.weight", isTied: Bool = false, softcap: Double? = nil, before: [JSON] = [],
+        width: Int? = nil
     ) throws(Failure) {
         let classes = try config.strings("architectures", default: [])
-        let isTied = try config.bool("tie_word_embeddings", default: tied)
+        let isTied = try config.bool("tie_word_embeddings", default: isTied)
         let hasOtherClass = !classes.isEmpty && !classes.contains { HeadKind(className: $0) == .causalLM }
-        if names.has("lm_head.weight") || (isTied && !hasOtherClass) {
-            let linear = names.decoder("lm_head", tied: table, vocabulary, hiddenSize, biases: [])
-            heads[.causalLM] = Nodes.head("tokens", [Nodes.step(linear)])
+        if names.has("\(head).weight") || (isTied && !hasOtherClass) {
+            var step = JSONObject()
+            step["linear"] = names.decoder(head, tied: table, vocabulary, width ?? hiddenSize, biases: [])
+            if let softcap { step["softcap"] = .number(softcap) }
+            heads[.causalLM] = Nodes.head("tokens", before + [.object(step)])
         }
         guard names.has("score.weight") else { return }
         let labels = try config.labelCount()
@@ -144,7 +200,7 @@ extension Architecture {
                 "tokens", [Nodes.step(names.headLinear("score", labels, hiddenSize))])
         } else {
             heads[.sequenceClassification] = Nodes.head(
-                "last", [Nodes.step(names.headLinear("score", labels, hiddenSize, bias: false))])
+                "last", before + [Nodes.step(names.headLinear("score", labels, width ?? hiddenSize, bias: false))])
         }
     }
 }

@@ -7,6 +7,8 @@ protocol Family: Sendable {
     /// The config key of the FFN width, and of the number of layers: what a uniform submodel changes.
     static var widthKey: String { get }
     static var layersKey: String { get }
+    /// The config key under which checkpoints of texts and images have the config of texts; `nil`: there are none.
+    static var textKey: String? { get }
     /// Describes the network of `config`, whose checkpoint has tensors of `names`.
     static func architecture(_ config: JSONFields, _ names: TensorNames) throws(Failure) -> Architecture
     /// Changes the FFN width of all layers in a config.
@@ -18,6 +20,7 @@ protocol Family: Sendable {
 extension Family {
     static var widthKey: String { "intermediate_size" }
     static var layersKey: String { "num_hidden_layers" }
+    static var textKey: String? { nil }
     static func set(width: Int, in config: inout JSONObject) { config[widthKey] = .integer(width) }
     static func keep(layers: [Int], in config: inout JSONObject) {}
 }
@@ -28,6 +31,7 @@ public enum Families {
         BERT.self, RoBERTa.self, DistilBERT.self, MPNet.self, ELECTRA.self, ALBERT.self, ModernBERT.self,
         NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self, DINOv2.self,
         ViTMAE.self, CLIP.self, SigLIP.self, Llama.self, Mistral.self, Qwen2.self, Qwen3.self,
+        GPT2.self, GPTNeoX.self, OPT.self, Phi3.self, Gemma.self, Gemma2.self, Gemma3.self,
     ]
 
     /// The `model_type`s that can be read.
@@ -88,7 +92,7 @@ public enum Families {
         _ config: JSONObject, name: String, width: Int?, layers: [Int], tower: Tower?
     ) throws(Failure) -> JSONObject {
         let family = try family(JSONFields(config, name: name))
-        if let key = tower.map({ "\($0.rawValue)_config" }), let part = config[key]?.object {
+        if let key = tower.map({ "\($0.rawValue)_config" }) ?? family.textKey, let part = config[key]?.object {
             var changed = config
             changed[key] = .object(resized(part, family, width: width, layers: layers))
             return changed

@@ -34,16 +34,21 @@ struct LayerTypes {
     /// Tokens that `layer` sees, itself included; `nil`: all before it.
     func window(_ layer: Int) -> Int? { names[layer] == Self.sliding ? window : nil }
 
-    /// Writes the types of the kept `layers` to a config that lists them, or that has some rule for their index.
-    func keep(_ layers: [Int], in config: inout JSONObject) {
-        config["layer_types"] = .array(layers.filter(names.indices.contains).map { .string(names[$0]) })
+    /// Writes the types of the kept `layers` to a config that lists them, or that has some rule for their index: `read` reads
+    /// those of so many layers.
+    static func keep(
+        _ layers: [Int], in config: inout JSONObject, read: (JSONFields, Int) throws(Failure) -> LayerTypes
+    ) {
+        let count = config["layer_types"]?.array?.count ?? (layers.last ?? -1) + 1
+        guard let types = try? read(JSONFields(config, name: "config.json"), count) else { return }
+        config["layer_types"] = .array(layers.filter(types.names.indices.contains).map { .string(types.names[$0]) })
     }
 }
 
 extension JSONFields {
     /// `sliding_window`: tokens that a token sees, itself included; null: all.
-    func slidingWindow(default: Int) throws(Failure) -> Int? {
+    func slidingWindow(default: Int?) throws(Failure) -> Int? {
         if object["sliding_window"]?.isNull == true { return nil }
-        return try integer("sliding_window", in: 1...Int(Int32.max), default: `default`)
+        return try optionalInteger("sliding_window", in: 1...Int(Int32.max)) ?? `default`
     }
 }

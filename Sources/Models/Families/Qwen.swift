@@ -22,9 +22,9 @@ enum Qwen2: Family {
     }
 
     static func keep(layers: [Int], in config: inout JSONObject) {
-        let fields = JSONFields(config, name: "config.json")
-        let count = config["layer_types"]?.array?.count ?? (layers.last ?? -1) + 1
-        (try? layerTypes(fields, layers: count))?.keep(layers, in: &config)
+        LayerTypes.keep(layers, in: &config) { config, count throws(Failure) in
+            try layerTypes(config, layers: count)
+        }
     }
 }
 

@@ -40,6 +40,19 @@ public struct TensorNames: Sendable {
         ).json
     }
 
+    /// `outputs` rows from `first` on of the fused linear layer `stem` of the base model, which has `rows`; or those of runs of
+    /// rows, which begin so many rows apart.
+    func rows(
+        _ stem: String, _ rows: Int, _ columns: Int, from first: Int, _ outputs: Int, bias: Bool,
+        isTransposed: Bool = false, runs: (run: Int, stride: Int)? = nil
+    ) -> JSON {
+        LinearNode(
+            weight: "\(prefix)\(stem).weight", bias: bias ? "\(prefix)\(stem).bias" : nil, rows: rows,
+            columns: columns, firstRow: first, outputs: outputs, run: runs?.run, stride: runs?.stride,
+            isTransposed: isTransposed
+        ).json
+    }
+
     /// LayerNorm `stem` of the base model.
     func layerNorm(_ stem: String, _ size: Int, _ epsilon: Double, bias: Bool = true) -> JSON {
         headLayerNorm(prefix + stem, size, epsilon, bias: bias)
@@ -115,8 +128,8 @@ enum Nodes {
 
     /// Softmax attention of `heads` heads over `hidden` elements.
     static func attention(
-        hidden: Int, heads: Int, keyHeads: Int? = nil, headSize: Int? = nil, query: JSON, key: JSON, value: JSON,
-        output: JSON, supports: [JSON] = [], features: [JSON] = []
+        hidden: Int, heads: Int, keyHeads: Int? = nil, headSize: Int? = nil, scale: Double? = nil, query: JSON,
+        key: JSON, value: JSON, output: JSON, supports: [JSON] = [], features: [JSON] = [], softcap: Double? = nil
     ) -> JSON {
         var node = JSONObject()
         node["type"] = "attention"
@@ -124,12 +137,14 @@ enum Nodes {
         node["heads"] = .integer(heads)
         if let keyHeads { node["key_heads"] = .integer(keyHeads) }
         node["head_size"] = .integer(headSize ?? hidden / heads)
+        if let scale { node["scale"] = .number(scale) }
         node["query"] = query
         node["key"] = key
         node["value"] = value
         node["output"] = output
         if !features.isEmpty { node["features"] = .array(features) }
         if !supports.isEmpty { node["supports"] = .array(supports) }
+        if let softcap { node["rule"] = ["type": "softmax", "softcap": .number(softcap)] }
         return .object(node)
     }
 

@@ -31,16 +31,15 @@ public final class CheckpointWeights: WeightSource {
     /// The layer that `node` describes, for `role`.
     public func packed(_ node: LinearNode, _ role: Precision.Role) throws(Failure) -> PackedLinear {
         // Layers that share weights (ALBERT) share the packed form.
-        let key = "\(node.weight) \(node.bias ?? "") \(node.firstRow) \(node.outputs) \(node.scale ?? "")"
+        let rows = "\(node.firstRow) \(node.outputs) \(node.run) \(node.stride) \(node.isTransposed)"
+        let key = "\(node.weight) \(node.bias ?? "") \(rows) \(node.scale ?? "")"
         if let linear = linears[key] { return linear.cut(outputs: node.outputs, inputs: node.inputs) }
         let tensor = try checkpoint.tensor(of: node)
         let scale = try node.scale.map { name throws(Failure) in try checkpoint.values(name, shape: [node.rows]) }
         var bias: Vector?
         if let name = node.bias {
-            let tensor = try checkpoint.tensor(name, shape: [node.rows])
-            let type = try tensor.storedType()
-            guard let base = tensor.bytes.baseAddress else { throw Failure(.internal, "tensor \(name) has no bytes") }
-            bias = try Vector(converting: base + node.firstRow * type.size, type: type, count: node.outputs)
+            let all = try checkpoint.values(name, shape: [node.rows])
+            bias = try Vector(node.rowRanges.flatMap { all[$0] })
             if let scale { bias = try bias?.multiplied(by: scale) }
         }
         let linear: PackedLinear
@@ -50,11 +49,16 @@ public final class CheckpointWeights: WeightSource {
                 bias: bias)
             try progress.advance(by: tensor.bytes.count)
         } else {
-            var part = try tensor.matrix().rows(from: node.firstRow, count: node.outputs)
+            let isCopied = node.isTransposed || !node.isContiguous
+            var part =
+                try isCopied
+                ? StoredMatrix(
+                    gathering: node.rowRanges, of: tensor.matrix(), transposing: node.isTransposed)
+                : tensor.matrix().rows(from: node.firstRow, count: node.outputs)
             if let scale { part = try StoredMatrix(scaling: part, rowsBy: scale) }
             let firstByte = node.firstRow * part.columns * part.type.size
             linear = try PackedLinear(packing: part, as: precision.codec(of: node, role), bias: bias) {
-                tensor.discardPages(firstByte + $0.lowerBound..<firstByte + $0.upperBound)
+                if !isCopied { tensor.discardPages(firstByte + $0.lowerBound..<firstByte + $0.upperBound) }
             }
             tensor.discardPages()
             try progress.advance(by: part.rows * part.columns * part.type.size)

@@ -23,9 +23,10 @@ public struct RotaryEmbedding: Feature {
                 .corrupt, "\(fields.name): needs an even size and a positive theta, found \(size) and \(theta)")
         }
         interleaved = try fields.bool("interleaved", default: false)
-        scaling = try fields.optionalObject("scaling").map { [size] node throws(Failure) in
-            try RotaryScaling(node, size: size)
-        } ?? RotaryScaling()
+        scaling =
+            try fields.optionalObject("scaling").map { [size] node throws(Failure) in
+                try RotaryScaling(node, size: size)
+            } ?? RotaryScaling()
         inverseFrequencies = scaling.inverseFrequencies(theta: theta, size: size, tokens: 1)
         // Those of long sequences are finite where these are.
         guard inverseFrequencies.allSatisfy(\.isFinite), scaling.magnitude.isFinite else {
