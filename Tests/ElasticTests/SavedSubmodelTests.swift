@@ -23,7 +23,7 @@ import Testing
         /// Numbers are multiples of `step`.
         func extent(_ all: [Int], step: Int = 1) -> SubmodelSpec.Extent {
             func draw(_ most: Int) -> Int { step * Int.random(in: 1...max(1, most / step), using: &generator) }
-            switch Int.random(in: 0..<5, using: &generator) {
+            return switch Int.random(in: 0..<5, using: &generator) {
             case 0: .all
             case 1: .ratio(Double.random(in: 0.1...1, using: &generator))
             case 2: .exact([draw(all.min() ?? step)])

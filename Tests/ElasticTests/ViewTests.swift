@@ -1,4 +1,5 @@
 import Basics
+import Blocks
 import Elastic
 import Glibc
 import Models

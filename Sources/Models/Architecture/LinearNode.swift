@@ -145,7 +145,7 @@ public struct LinearNode: Equatable, Sendable {
         object["weight"] = .string(weight)
         if let bias { object["bias"] = .string(bias) }
         if let scale { object["scale"] = .string(scale) }
-        object["shape"] = .array(shape.map { .integer($0) })
+        object["shape"] = .array(([rows] + (innerShape ?? [columns])).map { .integer($0) })
         if firstRow != 0 || outputs != rows || !isContiguous {
             let runs = isContiguous ? [] : [run, stride]
             object["rows"] = .array(([firstRow, outputs] + runs).map { .integer($0) })
