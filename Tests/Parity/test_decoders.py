@@ -248,3 +248,28 @@ def test_refusals(tmp_path):
         (tmp_path / "config.json").write_text(json.dumps(config | {key: value}))
         with pytest.raises(nestling.Error, match=culprit):
             nestling.load(tmp_path)
+
+
+def test_embedding_model(tmp_path):
+    """As Qwen3-Embedding is stored: names without a prefix, the last token's state, scaled to length 1, prompts."""
+    from make_fixtures import make_tokenizer
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    tokenizer, vocabulary = make_tokenizer(64)
+    settings = dict(vocab_size=len(vocabulary), hidden_size=24, num_hidden_layers=2, num_attention_heads=4,
+                    num_key_value_heads=2, head_dim=10, intermediate_size=29, max_position_embeddings=80,
+                    tie_word_embeddings=True)
+    make_model("Qwen3Model", settings, 3).save_pretrained(tmp_path / "body")
+    tokenizer.save_pretrained(tmp_path / "body")
+    transformer = Transformer(str(tmp_path / "body"), model_kwargs=dict(attn_implementation="eager"))
+    modules = [transformer, Pooling(24, pooling_mode="lasttoken"), Normalize()]
+    theirs = SentenceTransformer(modules=modules, prompts={"query": "search query: "}, device="cpu").eval()
+    theirs.save_pretrained(str(tmp_path / "model"), create_model_card=False)
+    ours = nestling.load(tmp_path / "model")
+    texts = ["a bird sings", "the nestling eats from the hand of a child and sings", "tree"]
+    wanted = np.stack([theirs.encode([text])[0] for text in texts])
+    assert_close(ours.encode(texts), wanted, "vectors")
+    wanted = np.stack([theirs.encode([text], prompt_name="query")[0] for text in texts])
+    assert_close(ours.encode(texts, prompt_name="query"), wanted, "vectors with a prompt")

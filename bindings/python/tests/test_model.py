@@ -241,6 +241,21 @@ def test_replaced_token_head(fixtures: pathlib.Path) -> None:
         assert relative_error(scores[golden[f"rows.{len(sequence)}"]], reference) <= TOLERANCE
 
 
+DECODERS = ("gemma", "gemma2", "gemma3", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi3", "qwen2", "qwen3")
+
+
+@pytest.mark.parametrize("family", DECODERS)
+def test_causal_lm_head(fixtures: pathlib.Path, family: str) -> None:
+    path = fixtures / family / "causal-lm"
+    golden, sequences, _ = _golden(path)
+    model = nestling.load(path)
+    assert model.default_head == "causal_lm" and model.heads == ("causal_lm",)
+    for sequence, scores in zip(sequences, model.logits(sequences, head="causal_lm")):
+        assert scores.shape == (len(sequence), model.vocabulary_size)
+        reference = golden[f"logits.{len(sequence)}"]
+        assert relative_error(scores[golden[f"rows.{len(sequence)}"]], reference) <= TOLERANCE
+
+
 def test_a_head_that_is_not_there(bert: nestling.Model) -> None:
     with pytest.raises(LookupError):
         bert.logits([5, 6], head="masked_lm")
