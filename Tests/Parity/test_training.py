@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nestling
 import numpy
 import pytest
 import tokenizers
@@ -97,6 +98,36 @@ def test_loads_in_transformers(trained, training):
         torch.testing.assert_close(narrow(ids).logits, whole, atol=2e-5, rtol=0)
         past = [(keys[:, :, :40], values[:, :, :40]) for keys, values in caches]
         torch.testing.assert_close(ours(ids[:, 40:], 12, past)[0], whole[:, 40:], atol=2e-5, rtol=0)
+
+
+MATLM = FOLDER.parent / "models" / "matlm"
+
+
+@pytest.mark.parametrize("share", [1, 0.5, 0.25, 0.125])
+@pytest.mark.parametrize("name", ["trained", "matlm"])
+def test_nestling_runs_every_width(trained, name, share):
+    folder = trained if name == "trained" else MATLM
+    config = transformers.LlamaConfig.from_pretrained(folder)
+    width = int(config.intermediate_size * share)
+    tensors = {key: tensor.float() for key, tensor in load_file(folder / "model.safetensors").items()}
+    for key, tensor in tensors.items():
+        if "mlp." in key:
+            tensors[key] = tensor[:, :width] if "down_proj" in key else tensor[:width]
+    theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig.from_pretrained(folder, intermediate_size=width))
+    theirs.float().eval().load_state_dict(tensors, strict=False)
+    whole = nestling.load(folder)
+    model = whole if share == 1 else whole.submodel(ffn=share)
+    text = (FOLDER / "corpus.py").read_bytes()
+    batch = [list(text[:length]) for length in (1, 7, 50, config.max_position_embeddings)]
+    for ids, logits in zip(batch, model.logits(batch), strict=True):
+        with torch.inference_mode():
+            wanted = theirs(torch.tensor([ids])).logits[0].numpy()
+        # Two orders of float32 sums; logits reach 20.
+        numpy.testing.assert_allclose(logits, wanted, atol=1e-4, rtol=0)
+
+
+def test_nestling_reads_its_tokens(trained):
+    assert nestling.load(trained).tokenize([TEXT])[0] == list(TEXT.encode())
 
 
 def test_tokens_are_bytes(trained):

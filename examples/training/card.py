@@ -67,9 +67,9 @@ learns from the text (cross-entropy), the narrower ones in turn, one in each ste
 
 ## Licence
 
-The text is that of Python: Copyright © 2001 Python Software Foundation; All Rights Reserved; under the PSF
-License Agreement (PSF-2.0), of which `LICENSE.python.txt` is a copy. It lets derived works be shared if the licence
-and the notice go with them and the changes are summed up: nothing of Python is in here but these weights, which are
+The text is that of Python: Copyright © Python Software Foundation; All Rights Reserved; under the PSF License
+Agreement (PSF-2.0), of which `LICENSE.python.txt` is a copy, with the years. It lets derived works be shared if the
+licence and the notice go with them and the changes are summed up: nothing of Python is in here but these weights, which are
 statistics of its bytes. The weights come under the same licence.
 """
 

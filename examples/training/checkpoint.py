@@ -22,6 +22,7 @@ def save(folder: Path, model: MatFormer, card: str) -> None:
         for name, tensor in model.state_dict().items()
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # save_file lets nobody else read it
     special = {"bos_token_id": corpus.END_OF_TEXT, "eos_token_id": corpus.END_OF_TEXT, "pad_token_id": corpus.PADDING}
     write(folder / "config.json", config(model) | special)
     write(
