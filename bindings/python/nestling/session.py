@@ -107,11 +107,11 @@ class Session:
         """Returns vectors of sequences or images; see `nestling.Model.encode`."""
         pictures = _images(inputs, pixels, images, token_type_ids, prompt, prompt_name)
         batch = Inputs.of([] if pictures else inputs)
-        dimensions = self._loaded.info.output_dimensions
         options = _ffi.RunOptions(
             pooling=_choice(pooling, _ffi.POOLINGS, "pooling"),
             normalize=_normalize(normalize_embeddings),
         )
+        dimensions = self._dimensions(options, pictures)
         if batch_size is not None:
             as_count(batch_size, "batch_size")
         if truncate_dim is not None:
@@ -293,6 +293,20 @@ class Session:
         return split(rows, self._last.offsets)
 
     # Parts
+
+    def _dimensions(self, options: _ffi.RunOptions, pictures: Optional[Pixels]) -> int:
+        """Returns the length of vectors: a pooling of the caller's choice may give less than several of the checkpoint."""
+        if options.pooling == _ffi.POOLINGS["default"] or (pictures and pictures.count == 0):
+            return self._loaded.info.output_dimensions
+        count = ctypes.c_size_t(0)
+        if pictures:
+            arguments = (*pictures.arguments, ctypes.byref(options), None, ctypes.byref(count))
+            library.nestling_session_encode_images(self._handle, *arguments)
+            return count.value // pictures.count
+        ids, offsets = np.zeros(1, np.int32), np.array([0, 1], np.uintp)
+        arguments = (pointer(ids, ctypes.c_int32), pointer(offsets, ctypes.c_size_t), 1)
+        library.nestling_session_encode(self._handle, *arguments, ctypes.byref(options), None, ctypes.byref(count))
+        return count.value
 
     def _encode_images(
         self,

@@ -423,3 +423,37 @@ def test_closing(fixtures: pathlib.Path) -> None:
     session.close()
     with pytest.raises(nestling.InvalidArgumentError, match="closed"):
         session.encode([5])
+
+
+@pytest.fixture
+def concatenating(tmp_path: pathlib.Path, legacy_path: pathlib.Path) -> nestling.Model:
+    """A checkpoint whose vectors are the first token's beside the mean: twice as long as those of one pooling."""
+    for source in legacy_path.iterdir():
+        if source.is_file():
+            (tmp_path / source.name).symlink_to(source)
+    modules = json.loads((legacy_path / "modules.json").read_text())[:2]
+    (tmp_path / "modules.json").unlink()
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "1_Pooling").mkdir()
+    config = json.loads((legacy_path / "1_Pooling/config.json").read_text())
+    (tmp_path / "1_Pooling/config.json").write_text(json.dumps({**config, "pooling_mode_mean_tokens": True}))
+    return nestling.load(tmp_path)
+
+
+def test_another_pooling_may_give_shorter_vectors(concatenating: nestling.Model) -> None:
+    model, texts = concatenating, ["two birds", "a nest", "the river"]
+    width = model.hidden_size
+    both = model.encode(texts)
+    assert both.shape == (3, 2 * width)
+    for inputs in (texts, model.tokenize(texts)):
+        first, mean = model.encode(inputs, pooling="cls"), model.encode(inputs, pooling="mean")
+        assert first.shape == mean.shape == (3, width)
+        np.testing.assert_array_equal(np.hstack([first, mean]), both)
+    single = model.encode(texts[0], pooling="mean")
+    np.testing.assert_array_equal(single, both[0, width:])
+    # Longer than the vectors are: all of them, whichever pooling gives them.
+    for length in (5, width, 2 * width, 1000):
+        cut = model.encode(texts, pooling="mean", truncate_dim=length)
+        np.testing.assert_array_equal(cut, both[:, width:][:, :length])
+        np.testing.assert_array_equal(model.encode(texts, truncate_dim=length), both[:, :length])
+    assert model.encode([], pooling="mean").shape == (0, width)
