@@ -372,7 +372,8 @@ typedef struct nestling_session_options {
     uint32_t struct_size;   /* sizeof(nestling_session_options)                                                      */
     uint32_t slice_tokens;  /* a batch is run in slices of at most this many tokens (whole sequences; a longer single
                                sequence is a slice of its own). 0: 4096. Bounds the memory, not the batch.           */
-    uint64_t memory_limit;  /* bytes that the workspace may take; runs that need more are refused with OUT_OF_MEMORY.
+    uint64_t memory_limit;  /* bytes that the workspace may take, and the matrices of many-to-many reductions
+                               (token_transforming) with it; runs that need more are refused with OUT_OF_MEMORY.
                                0: no limit                                                                           */
     int32_t thread_count;   /* threads that calls of this session may use; 0: nestling_thread_count()                */
     uint32_t reserved;      /* 0                                                                                     */

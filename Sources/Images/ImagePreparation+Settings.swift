@@ -77,9 +77,10 @@ extension ImagePreparation {
         }
         let resizes = try fields.bool("do_resize", default: true)
         let crops = try fields.bool("do_center_crop", default: defaults.crop != nil)
+        // Without a size, transformers pads to the largest image of the batch, which here would make the result of an image
+        // depend on the others. Batches are ragged, so each stays as it is: what transformers makes of an image alone.
         let pads = try fields.bool("do_pad", default: false)
         let pad = pads ? try fields.imageSize("pad_size") : nil
-        if pads, pad == nil { throw Failure(.unsupported, "\(fields.name): do_pad without a pad_size") }
         var crop: ImageSize?
         if crops {
             crop = try fields.imageSize("crop_size")

@@ -24,14 +24,17 @@ public struct Workspace: ~Copyable {
     private static let roundings = 16384
 
     /// Makes sure that `floats` can be taken from an empty stack.
-    public mutating func reserve(floats: Int) throws(Failure) {
+    ///
+    /// - Parameter others: floats that the run takes elsewhere and that count in the limit, too.
+    public mutating func reserve(floats: Int, besides others: Int = 0) throws(Failure) {
         used = 0
-        if storage != nil, range.count >= floats { return }
-        let bytes = try floats.multiplied(by: MemoryLayout<Float>.stride, "workspace")
+        if others == 0, storage != nil, range.count >= floats { return }
+        let bytes = try floats.added(to: others, "workspace").multiplied(by: MemoryLayout<Float>.stride, "workspace")
         if limit > 0, bytes > limit {
             throw Failure(
                 .outOfMemory, "the run needs \(bytes) bytes of workspace, the session's memory limit is \(limit)")
         }
+        if storage != nil, range.count >= floats { return }
         storage = nil
         storage = try AlignedStorage(count: floats + Self.roundings)
         range = 0..<floats

@@ -53,6 +53,7 @@ SETTINGS = [
      "resample": 5, "do_pad": True, "pad_size": {"height": 10, "width": 14}},
     {"image_processor_type": "SiglipImageProcessor", "size": {"height": 8, "width": 8}, "resample": 1},
     {"image_processor_type": "SiglipImageProcessor", "size": 6},
+    {"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 7}, "do_center_crop": False, "do_pad": True},
 ]  # fmt: skip
 PICTURES = [(23, 17, 3), (5, 31, 3), (12, 12, 3), (3, 2, 3), (19, 14, 1), (14, 19, 4)]
 

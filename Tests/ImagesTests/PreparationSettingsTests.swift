@@ -28,7 +28,6 @@ import Testing
         (#"{"image_processor_type": "ViTImageProcessor", "resample": 6}"#, .corrupt, "resample is 6"),
         (#"{"image_processor_type": "ViTImageProcessor", "resample": "bicubic"}"#, .corrupt, "resample is"),
         (#"{"image_processor_type": "ViTImageProcessor", "do_center_crop": true}"#, .corrupt, "crop_size is missing"),
-        (#"{"image_processor_type": "ViTImageProcessor", "do_pad": true}"#, .unsupported, "do_pad without a pad_size"),
         (#"{"image_processor_type": "ViTImageProcessor", "image_mean": [0.5]}"#, .corrupt, "image_mean has 1 numbers"),
         (#"{"image_processor_type": "ViTImageProcessor", "image_std": [1, 0, 1]}"#, .corrupt, "image_std"),
         (#"{"image_processor_type": "ViTImageProcessor", "image_std": 1e-300}"#, .corrupt, "image_std"),

@@ -33,6 +33,28 @@ import Testing
         #expect(abs(outline.multiplyAdds(tokens: patches + 1, remaining: remaining) / 1e9 - reduced) < 0.001)
     }
 
+    /// The longest sequence that can be asked for takes no longer to judge than any other, and nothing overflows.
+    @Test(arguments: Reducers.methods)
+    func ofEndlessSequences(_ method: String) throws {
+        let outline = Self.transformer(768, layers: 12, patches: 196)
+        let tokens = Int(Int32.max)
+        let begin = ContinuousClock.now
+        for schedule in [
+            #""r":8"#, #""r":2147483647"#, #""r":[3,2147483647]"#, #""r":2147483647,"schedule":"decreasing""#,
+            #""ratio":0.5"#, #""keep":0.5"#, #""flops":0.5"#, #""keep":0.1,"protect":[65536,65536]"#,
+        ] {
+            let reducer = try Reducers.reducer(json: #"{"method":"\#(method)",\#(schedule)}"#)
+            let remaining = reducer.remainingTokens(tokens, in: outline)
+            #expect(remaining.allSatisfy { (1...tokens).contains($0) })
+            #expect(zip(remaining, remaining.dropFirst()).allSatisfy { $0 >= $1 })
+            #expect(outline.multiplyAdds(tokens: tokens, reducer: reducer).isFinite)
+            #expect(reducer.multiplyAdds(tokens, remaining: 1, keySize: 64, hiddenSize: 768).isFinite)
+            // Refused or not, but without a trap.
+            _ = try? reducer.mapFloats(tokens: tokens, in: outline)
+        }
+        #expect(ContinuousClock.now - begin < .seconds(2))
+    }
+
     /// The paper's DeiT-S: 4.0, 3.5, 3.0, 2.6 and 2.3 billions.
     @Test(arguments: [(0.9, 4.022), (0.8, 3.477), (0.7, 3.029), (0.6, 2.635), (0.5, 2.309)])
     func ofEViT(keep: Double, reduced: Double) throws {

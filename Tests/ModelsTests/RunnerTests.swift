@@ -90,6 +90,26 @@ import Testing
         expectSameBits(try sliced.run(sequences, request), expected, "in slices")
     }
 
+    /// The matrices of many-to-many maps count, too: one of each layer, the softmax that it is made of with rows of whole cache
+    /// lines, the keys of those that stay, and the product with the maps before it.
+    @Test func matricesOfTokenMapsCount() throws {
+        let sequences = TokenSequences(for: network, lengths: [100], seed: 3)
+        let reducer = try Reducers.reducer(json: #"{"method":"token_transforming","r":40,"layers":[1]}"#)
+        let workspace = try network.workspaceFloats(
+            rows: 100, sequences: 1, request, reducer: ReducerNeeds(reducer))
+        let keySize = network.outline.layers[0].keySize
+        let needed = 4 * (workspace + 100 * 60 + 100 * 64 + 60 * keySize + 100 * 60)
+        let expected = try network.runner().run(sequences, request, reducer: reducer)
+        let enough = try network.runner(memoryLimit: needed).run(sequences, request, reducer: reducer)
+        expectSameBits(enough, expected, "just enough")
+        let little = network.runner(memoryLimit: needed - 1)
+        let failure = failure { try little.run(sequences, request, reducer: reducer) }
+        #expect(failure?.kind == .outOfMemory && failure?.message.contains("\(needed)") == true)
+        // Also when the workspace is there already.
+        _ = try little.run(sequences, request)
+        #expect(TestSupport.failure { try little.run(sequences, request, reducer: reducer) }?.kind == .outOfMemory)
+    }
+
     /// What a run takes never passes what was reserved: for every request, in every family.
     @Test(arguments: GoldenTests.checkpoints) func reservesEnough(_ directory: String) throws {
         let network = try openNetwork(directory)

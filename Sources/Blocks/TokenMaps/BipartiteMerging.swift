@@ -25,7 +25,7 @@ public struct BipartiteMerging: Reducer {
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
         settings.remaining(tokens, in: outline) {
-            Bipartition($0, free: settings.free($0, outline.specialTokens)).mostMerges
+            Bipartition.mostMerges(settings.free($0, outline.specialTokens))
         }
     }
 

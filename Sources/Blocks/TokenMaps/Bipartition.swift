@@ -4,17 +4,28 @@ struct Bipartition {
     let sources, destinations: Int
     /// 1 for each of them that is not protected.
     let isSource, isDestination: [UInt8]
-    /// The most tokens that the sequence can lose at once: half of those that are not protected, no more than there are
-    /// sources, and none without a destination.
+    /// See ``mostMerges(_:)``.
     let mostMerges: Int
 
     /// Of a sequence of `count` tokens, of which `free` are not protected.
     init(_ count: Int, free: Range<Int>) {
         (sources, destinations) = ((count + 1) / 2, count / 2)
-        isSource = (0..<sources).map { free.contains(2 * $0) ? 1 : 0 }
-        isDestination = (0..<destinations).map { free.contains(2 * $0 + 1) ? 1 : 0 }
-        let (even, odd) = (isSource.reduce(0) { $0 + Int($1) }, isDestination.reduce(0) { $0 + Int($1) })
-        mostMerges = odd == 0 ? 0 : min((even + odd) / 2, even)
+        let halves = Self.halves(free)
+        isSource = (0..<sources).map { halves.sources.contains($0) ? 1 : 0 }
+        isDestination = (0..<destinations).map { halves.destinations.contains($0) ? 1 : 0 }
+        mostMerges = Self.mostMerges(free)
+    }
+
+    /// The sources and the destinations that are not protected.
+    static func halves(_ free: Range<Int>) -> (sources: Range<Int>, destinations: Range<Int>) {
+        ((free.lowerBound + 1) / 2..<(free.upperBound + 1) / 2, free.lowerBound / 2..<free.upperBound / 2)
+    }
+
+    /// The most tokens that a sequence can lose at once of which `free` are not protected: half of them, no more than there
+    /// are sources, and none without a destination.
+    static func mostMerges(_ free: Range<Int>) -> Int {
+        let (sources, destinations) = halves(free)
+        return destinations.isEmpty ? 0 : min((sources.count + destinations.count) / 2, sources.count)
     }
 
     /// Where each token goes when the `merged` sources with the greatest scores join their best destinations; of equal ones

@@ -32,26 +32,23 @@ public struct LocalMerging: Reducer {
     }
 
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
-        settings.remaining(tokens, in: outline) {
-            mostMerges(Bipartition($0, free: settings.free($0, outline.specialTokens)))
-        }
+        settings.remaining(tokens, in: outline) { mostMerges(settings.free($0, outline.specialTokens)) }
     }
 
-    /// Sources that have a destination within reach, as far as the halves have any.
-    private func mostMerges(_ halves: Bipartition) -> Int {
-        guard halves.mostMerges > 0 else { return 0 }
-        let reachable = (0..<halves.sources).count { source in
-            guard halves.isSource[source] != 0 else { return false }
-            let first = isCausal ? source : max(0, source - band + 1)
-            let end = min(halves.destinations, source + band)
-            return first < end && halves.isDestination[first..<end].contains(1)
-        }
-        return min(halves.mostMerges, reachable)
+    /// Sources that have a destination within reach, as far as there are tokens to lose.
+    private func mostMerges(_ free: Range<Int>) -> Int {
+        let (sources, destinations) = Bipartition.halves(free)
+        guard !destinations.isEmpty else { return 0 }
+        // Source i reaches the destinations i - band + 1 (causal: i) ... i + band - 1.
+        let first = max(sources.lowerBound, destinations.lowerBound - band + 1)
+        let end = min(sources.upperBound, destinations.upperBound + (isCausal ? 0 : band - 1))
+        return min(Bipartition.mostMerges(free), max(0, end - first))
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
-        let halves = Bipartition(tokens.count, free: settings.free(tokens.count, tokens.special))
-        let merged = min(tokens.count - remaining, mostMerges(halves))
+        let free = settings.free(tokens.count, tokens.special)
+        let halves = Bipartition(tokens.count, free: free)
+        let merged = min(tokens.count - remaining, mostMerges(free))
         guard merged > 0, let metric = tokens.keys else { return nil }
         var best = [Int32](repeating: -1, count: halves.sources)
         var score = [Float](repeating: -.infinity, count: halves.sources)

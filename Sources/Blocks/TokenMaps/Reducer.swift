@@ -27,6 +27,9 @@ public protocol Reducer: Sendable {
     /// counted.
     func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double
 
+    /// Floats of memory that ``map(_:remaining:threads:)`` takes besides a few for each token.
+    func mapFloats(_ count: Int, remaining: Int, keySize: Int) throws(Failure) -> Int
+
     /// The map of one sequence that leaves `remaining` rows, or `nil` if all stay. Whatever the signals hold, infinities and
     /// not-a-numbers included, it gives a map of so many rows.
     func map(_ tokens: LayerTokens, remaining: Int, threads: Int) throws(Failure) -> TokenMap?
@@ -38,6 +41,22 @@ extension Reducer {
     public var keyPooling: KeyPooling? { nil }
 
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double { 0 }
+    public func mapFloats(_ count: Int, remaining: Int, keySize: Int) throws(Failure) -> Int { 0 }
+
+    /// Floats of memory that maps of a sequence of `tokens` take at most at a time: those of a layer, and their product with
+    /// all before, old and new.
+    public func mapFloats(tokens: Int, in outline: NetworkOutline) throws(Failure) -> Int {
+        guard mixes else { return 0 }
+        var most = 0
+        var (count, product) = (tokens, 0)
+        for (layer, left) in zip(outline.layers, remainingTokens(tokens, in: outline)) where left < count {
+            let next = try tokens.multiplied(by: left, "token maps")
+            let own = try mapFloats(count, remaining: left, keySize: layer.keySize)
+            most = max(most, try own.added(to: product, "token maps").added(to: next, "token maps"))
+            (count, product) = (left, next)
+        }
+        return most
+    }
 
     /// ``remainingTokens(_:in:)`` of a network of which only the number of layers is known.
     public func remainingTokens(_ tokens: Int, layers: Int) -> [Int] {

@@ -45,6 +45,13 @@ public struct TokenTransforming: Reducer {
         Double(count) * Double(remaining) * Double(keySize + hiddenSize)
     }
 
+    /// The matrix, the softmax that it is made of, and the keys of those that stay.
+    public func mapFloats(_ count: Int, remaining: Int, keySize: Int) throws(Failure) -> Int {
+        let columns = try remaining.added(to: 31, "token maps") / 32 * 32
+        let matrices = try count.multiplied(by: try remaining.added(to: columns, "token maps"), "token maps")
+        return try matrices.added(to: try remaining.multiplied(by: keySize, "token maps"), "token maps")
+    }
+
     public func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int] {
         settings.remaining(tokens, in: outline, most: { mostRemoved($0, outline.specialTokens) })
     }

@@ -33,6 +33,17 @@ struct ForwardPass {
             rows: batch.tokens(group), sequences: group.count, request, reducer: reducer.map(ReducerNeeds.init))
     }
 
+    /// Floats that the token maps of the sequences `slice` take outside the workspace.
+    func mapFloats(_ slice: Range<Int>) throws(Failure) -> Int {
+        guard let reducer, reducer.mixes else { return 0 }
+        var sum = 0
+        for sequence in slice {
+            let floats = try reducer.mapFloats(tokens: batch.length(sequence), in: network.outline)
+            sum = try sum.added(to: floats, "token maps")
+        }
+        return sum
+    }
+
     /// Runs the sequences `group`; `beforeBlock` is called before each block.
     func run(
         _ group: Range<Int>, _ context: ForwardContext, beforeBlock: () throws(Failure) -> Void

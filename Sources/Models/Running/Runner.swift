@@ -48,7 +48,7 @@ public final class Runner: @unchecked Sendable {
         _ slice: Range<Int>, _ pass: ForwardPass, _ progress: Progress?
     ) throws(Failure) -> [(group: Range<Int>, reduction: Reduction?)] {
         let batch = pass.batch
-        try context.workspace.reserve(floats: pass.workspaceFloats(slice))
+        try context.workspace.reserve(floats: pass.workspaceFloats(slice), besides: pass.mapFloats(slice))
         let threads = Int(nk_running_threads(Int32(clamping: context.threads)))
         let schedule = Schedule(batch, slice, hiddenSize: network.hiddenSize, threads: threads)
         var results: [(group: Range<Int>, reduction: Reduction?)] = []
