@@ -59,11 +59,11 @@ library: $(LIBRARY) ## build libnestling.so: needs no Swift to run, exports only
 command: $(COMMAND) ## build the command, nestling
 
 # A folder in which there is nothing but archives comes first where the linker looks, so that it cannot choose the shared
-# PCRE2, utf8proc and C++ libraries. Debian builds these archives as position independent for executables; in a shared
+# PCRE2, utf8proc, C++, PNG and JPEG libraries (the last two and zlib are the command's alone). Debian builds these archives as position independent for executables; in a shared
 # library that suffices because the version script makes their symbols local.
 $(STATIC)/archives: Makefile
 	@rm -rf $(STATIC) && mkdir -p $(STATIC)
-	@for name in libpcre2-8 libutf8proc libstdc++; do \
+	@for name in libpcre2-8 libutf8proc libstdc++ libpng16 libjpeg libz; do \
 	    file=$$($(CC) -print-file-name=$$name.a); \
 	    [[ $$file == /* ]] || { echo "$$name.a is missing: run make deps" >&2; exit 1; }; \
 	    ln -s "$$file" $(STATIC)/$$name.a; \

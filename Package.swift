@@ -26,6 +26,11 @@ let package = Package(
         .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
 
+        // PNG and JPEG files as pixels: libpng and libjpeg behind functions that return. For the command alone.
+        .target(
+            name: "ImageFiles",
+            linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("z"), .linkedLibrary("m")]),
+
         // MARK: - Reading what others wrote
 
         // What every room may use: Failure, checked sizes, JSON. Knows nothing.
@@ -61,7 +66,9 @@ let package = Package(
         // The command.
         .executableTarget(
             name: "NestlingCLI",
-            dependencies: ["Nestling", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: [
+                "ImageFiles", "Nestling", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
 
         // MARK: - Tests
 
@@ -74,6 +81,7 @@ let package = Package(
             name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures", "Generators"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
+        .testTarget(name: "ImageFilesTests", dependencies: ["Checkpoints", "ImageFiles", "TestSupport"]),
         .testTarget(name: "ImagesTests", dependencies: ["Basics", "Checkpoints", "Images", "TestSupport"]),
         .testTarget(name: "ModelsTests", dependencies: ["Images", "Models", "TestSupport"]),
         .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),

@@ -1,15 +1,19 @@
 import ArgumentParser
 import Nestling
 
-/// `nestling embed`: vectors of texts or of token ids.
+/// `nestling embed`: vectors of texts, of token ids or of images.
 struct EmbedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "embed",
-        abstract: "Turn texts into vectors.",
+        abstract: "Turn texts or images into vectors.",
         discussion: """
             Texts come from the arguments, or are the lines of a file or of standard input (UTF-8; LF or CR LF). Each \
             gives one vector, in order, empty lines too. Input of any length is read and embedded piece by piece. A \
             vector does not depend on the other texts, nor on the number of threads: it is the same bit for bit.
+
+            A model that takes images takes files instead of texts (\(Picture.formats)), and lines are their paths. They \
+            are prepared as preprocessor_config.json says. Alpha is dropped, colour profiles and the orientation that Exif \
+            notes are not looked at.
 
             Without an option for the form, each vector is a line of numbers between spaces, written with the fewest \
             digits that read back as the same float32.
@@ -22,6 +26,7 @@ struct EmbedCommand: ParsableCommand {
               nestling embed all-MiniLM-L6-v2 --file texts.txt --npy vectors.npy
               cut -f2 table.tsv | nestling embed all-MiniLM-L6-v2 --csv > vectors.csv
               nestling embed e5-small --prompt "query: " "how old is the moon" --json
+              nestling embed dinov2-small photo.jpg drawing.png --json
               nestling embed bert --ids 101,7592,102 --ids 101,2088,102 --ffn 0.5
             """)
 
@@ -64,6 +69,9 @@ struct EmbedCommand: ParsableCommand {
             path: checkpoint.path, dtype: precision.dtype, tower: checkpoint.tower, progress: bar.report)
         bar.clear()
         let model = submodel.isEmpty ? whole : try whole.submodel(submodel.spec)
+        if model.image != nil, prompt != nil || promptName != nil || !input.ids.isEmpty {
+            throw Failure(.invalidArgument, "the model takes images: --prompt, --prompt-name and --ids are for texts")
+        }
         var options = VectorOptions()
         options.pooling = pooling
         options.normalizes = normalize
@@ -76,9 +84,9 @@ struct EmbedCommand: ParsableCommand {
             try stream(lines, embedder, sink, bar)
         } else {
             let texts = input.texts
-            for start in stride(from: 0, to: texts.count, by: Embedder.chunkTexts) {
-                let chunk = texts[start..<min(texts.count, start + Embedder.chunkTexts)]
-                try sink.write(try embedder.vectors(Array(chunk)), labels: chunk.map(\.shown))
+            for start in stride(from: 0, to: texts.count, by: embedder.chunkCount) {
+                let chunk = texts[start..<min(texts.count, start + embedder.chunkCount)]
+                try sink.write(try embedder.vectors(Array(chunk)), labels: chunk.map { embedder.label($0) })
                 bar.draw("embedding", share: Double(start) / Double(texts.count), note: "")
             }
         }
@@ -93,14 +101,14 @@ struct EmbedCommand: ParsableCommand {
         let begin = Clock.seconds
         var count = 0
         while true {
-            let chunk = try lines.next(Embedder.chunkTexts, mostBytes: Embedder.chunkBytes)
+            let chunk = try lines.next(embedder.chunkCount, mostBytes: Embedder.chunkBytes)
             if chunk.isEmpty { return }
             try sink.write(
-                try embedder.vectors(chunk), labels: chunk.map(\.shown))
+                try embedder.vectors(chunk), labels: chunk.map { embedder.label($0) })
             try StandardOutput.flush()
             count += chunk.count
             let rate = Double(count) / max(1e-9, Clock.seconds - begin)
-            bar.draw("embedding", share: lines.share, note: "\(count.grouped) texts, \(rate.short) per second")
+            bar.draw("embedding", share: lines.share, note: "\(count.grouped) done, \(rate.short) per second")
         }
     }
 
@@ -115,14 +123,5 @@ struct EmbedCommand: ParsableCommand {
             throw ValidationError("\(text.quoted) is none of \(Pooling.allCases.map(\.name).joined(separator: ", "))")
         }
         return pooling
-    }
-}
-
-extension InputText {
-    /// The beginning of the text, in quotation marks, as labels show it.
-    fileprivate var shown: String {
-        let limit = 48
-        let text = String(decoding: bytes, as: UTF8.self)
-        return (text.count > limit ? String(text.prefix(limit - 3)) + "..." : text).quoted
     }
 }

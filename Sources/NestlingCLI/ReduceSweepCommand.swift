@@ -7,8 +7,8 @@ struct ReduceSweepCommand: ParsableCommand {
         commandName: "reduce-sweep",
         abstract: "Compare ways to merge or prune tokens: agreement with the full model against time.",
         discussion: """
-            Runs the model on the same texts (arguments, or the lines of a file or of standard input) or images (PPM or PGM \
-            files; lines are their paths) with every method and every amount, and writes a row of CSV for each. Agreement is \
+            Runs the model on the same texts (arguments, or the lines of a file or of standard input) or images (\(Picture.formats); lines \
+            are their paths) with every method and every amount, and writes a row of CSV for each. Agreement is \
             the cosine between a vector of the reduced run and that of the full one, mean and least of all inputs, and, if the \
             checkpoint has a classifier of sequences or images, the share of inputs whose best label stays the same.
 
@@ -25,7 +25,7 @@ struct ReduceSweepCommand: ParsableCommand {
             EXAMPLES
               nestling reduce-sweep all-MiniLM-L6-v2 --file texts.txt --output sweep.csv --plot sweep.svg
               nestling reduce-sweep all-MiniLM-L6-v2 --file texts.txt --methods tome,pitome --r 1,2,4,8 > sweep.csv
-              nestling reduce-sweep vit-base-patch16-224 *.ppm --flops 0.8,0.6,0.4 --threads 1
+              nestling reduce-sweep vit-base-patch16-224 *.jpg --flops 0.8,0.6,0.4 --threads 1
               nestling reduce-sweep bert --file texts.txt --reduce '{"method": "evit", "keep": 0.7, "layers": [4, 7, 10]}'
             """)
 

@@ -42,7 +42,7 @@ enum SweepInput {
         var floats = 0
         for path in paths {
             try Interruption.check()
-            images.append(try Pixmap(WholeFile.read(path), name: path).prepared(preparation, name: path))
+            images.append(try Picture(path: path).prepared(preparation, name: path))
             floats += images[images.count - 1].count
             guard floats <= mostFloats else {
                 throw Failure(

@@ -82,7 +82,7 @@ struct SweepPlot {
         drawing.text("\(report.name): reduced runs beside the full one", x: middle, y: 26, anchor: .middle, size: 16)
         drawing.text(
             "\(sweep.inputs.grouped) \(sweep.model.image == nil ? "texts" : "images"), \(sweep.tokens.grouped) tokens, "
-                + "\(sweep.model.dtype.rawValue), \(Engine.threadCount) threads",
+                + "\(sweep.model.dtype.rawValue), \(Engine.threadCount == 1 ? "1 thread" : "\(Engine.threadCount) threads")",
             x: middle, y: 46, anchor: .middle, fill: "#606060")
         drawing.text("milliseconds for all of them", x: middle, y: bottom + 42, anchor: .middle)
         drawing.text(

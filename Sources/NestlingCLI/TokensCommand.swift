@@ -8,14 +8,14 @@ struct TokensCommand: ParsableCommand {
         abstract: "Show which tokens of a text or an image are merged, layer by layer.",
         discussion: """
             Runs the model once and prints how many tokens each layer leaves. Of a text, the tokens follow: those that have \
-            become one share a number, and those that were pruned are ~struck out~. Of an image (PPM or PGM; magick photo.jpg photo.ppm makes one), --png writes a \
+            become one share a number, and those that were pruned are ~struck out~. Of an image (\(Picture.formats)), --png writes a \
             picture: the image as the model sees it, and for each layer the patches that have become one, outlined, in the \
             mean of their colours, and black where they were pruned.
 
             EXAMPLES
               nestling tokens all-MiniLM-L6-v2 "The cat sat on the mat." --merge 2
               nestling tokens all-MiniLM-L6-v2 "The cat sat on the mat." --merge 1 --layer 3 --json
-              nestling tokens vit-base-patch16-224 --image photo.ppm --merge 12 --png merged.png
+              nestling tokens vit-base-patch16-224 --image photo.jpg --merge 12 --png merged.png
             """)
 
     @OptionGroup var checkpoint: CheckpointArgument
@@ -65,9 +65,8 @@ struct TokensCommand: ParsableCommand {
     }
 
     private func show(image path: String, _ model: Model) throws(Failure) {
-        let pixmap = try Pixmap(WholeFile.read(path), name: path)
         let preparation = try model.imagePreparation()
-        let prepared = try pixmap.prepared(preparation, name: path)
+        let prepared = try Picture(path: path).prepared(preparation, name: path)
         let session = Session(model)
         let states = try session.hiddenStates([prepared], layer: 0)
         let tokens = states.offsets[1]
