@@ -569,7 +569,7 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_prepare_images(
  *
  * images         image_count images, read during the call only. They may have different sizes: positions are interpolated, as
  *                transformers does with interpolate_pos_encoding. What is left of an image at its right and lower edges, less
- *                than a patch, is not read.
+ *                than a patch, is not read (Swin: is filled up with zeros).
  * options        NULL for defaults. token_type_ids, prompt and prompt_name must be NULL.
  * returns        NESTLING_OK, INVALID_ARGUMENT (names the image: sizes, channels and strides that cannot be meant, less than
  *                one patch, pixels that are none; or the model takes token ids), UNSUPPORTED and CORRUPT (as for
@@ -580,7 +580,10 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_encode_images(
     float *vectors, size_t *inout_count);
 
 /* Hidden states of images. The rows of an image are those of its class token, distillation token and registers, as far as
- * the model has them, in this order, then one for each patch, row by row from the upper left. Per call: layer, unmerge.
+ * the model has them, in this order, then one for each patch, row by row from the upper left. Per call: layer, unmerge. Where
+ * patches merge between stages (Swin) the states after a block have the size that its stage has, or, for the last block of a
+ * stage, the next one: "hidden_sizes" of nestling_model_describe lists it; it is *inout_count over the rows. A reduction is
+ * UNSUPPORTED.
  *
  * states, inout_count, out_offsets   as in nestling_session_hidden_states.
  * Otherwise as nestling_session_encode_images.                                                             since 0.2 */
@@ -599,7 +602,8 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_image_logits(
 
 /* Where each original token went in this session's last run: map[i] is the row, within its own sequence, of the token
  * that original token i is part of after the last layer: -1 if it was pruned, and the row with its greatest share where it is
- * part of several (token_transforming). Without reduction it is the token's own position.
+ * part of several (token_transforming). Without reduction it is the token's own position, or that of the patch that it was merged
+ * into by the network itself (Swin).
  *
  * layer          0: after the last layer; k: after layer k.
  * map            one entry per token of the last run; NULL to ask for the size.

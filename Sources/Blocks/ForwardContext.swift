@@ -13,6 +13,9 @@ public final class ForwardContext {
     public let threads: Int
     /// Sequence `s` is rows `offsets[s] ..< offsets[s + 1]` of the stream, now.
     public internal(set) var offsets: [Int] = [0]
+    /// Patches of each image in the stream, now; empty where the stream is no image's. Reducers do not change them: what looks at
+    /// them goes with none.
+    public private(set) var grids: [PatchGrid] = []
     /// The ids of the slice's original tokens; empty where they are not token ids.
     public private(set) var tokenIDs = UnsafeBufferPointer<Int32>(start: nil, count: 0)
     /// Position of each row within its original sequence, from 0. A merged row keeps that of the token merged into.
@@ -38,22 +41,35 @@ public final class ForwardContext {
         workspace = Workspace(limit: memoryLimit)
     }
 
-    /// Begins a slice of whole sequences of `input`; `offsets` begins with 0.
-    public func begin(_ input: EmbeddingInput, offsets: [Int]) {
+    /// Begins a slice of whole sequences of `input`; `offsets` begins with 0, `grids` are those of images.
+    public func begin(_ input: EmbeddingInput, offsets: [Int], grids: [PatchGrid] = []) {
         if case .tokens(let ids, _) = input { tokenIDs = ids }
-        self.offsets = offsets
+        self.grids = grids
         originalOffsets = offsets
-        positions.removeAll(keepingCapacity: true)
-        for sequence in 0..<offsets.count - 1 {
-            let length = offsets[sequence + 1] - offsets[sequence]
-            for position in 0..<length { positions.append(Int32(truncatingIfNeeded: position)) }
-        }
+        count(offsets)
         sizes.removeAll(keepingCapacity: true)
         keyBias.removeAll(keepingCapacity: true)
         maps.removeAll(keepingCapacity: true)
         pruned = nil
         signals = nil
         keyPooling = nil
+    }
+
+    /// Takes note that a downsampling has left sequences of other patches.
+    public func downsample(to grids: [PatchGrid]) {
+        self.grids = grids
+        var offsets = [0]
+        for grid in grids { offsets.append(offsets[offsets.count - 1] + grid.count) }
+        count(offsets)
+    }
+
+    /// Takes sequences that begin at `offsets`, each with positions from 0 on.
+    private func count(_ offsets: [Int]) {
+        self.offsets = offsets
+        positions.removeAll(keepingCapacity: true)
+        for sequence in 0..<offsets.count - 1 {
+            for position in 0..<length(sequence) { positions.append(Int32(truncatingIfNeeded: position)) }
+        }
     }
 
     /// Takes note that there are fewer tokens: `positions`, `sizes` and `maps` are already new.

@@ -14,6 +14,10 @@ public struct NetworkOutline: Sendable {
         public var radius: Int?
         /// Tokens meet only those before them and themselves.
         public var isCausal = false
+        /// Patches of an image meet in windows; `nil`: all tokens do, but for ``radius`` and ``isCausal``.
+        public var windows: ImageWindows?
+        /// What leaves fewer patches after the layer; `nil`: nothing.
+        public var downsampling: (any Downsampling)?
         /// Elements of a key, mean over heads; 0: no attention that reducers could ask.
         public var keySize = 0
 
@@ -38,8 +42,8 @@ public struct NetworkOutline: Sendable {
     /// For each token of the sequence, before the first layer; not for the first ``prefixTokens``, which are learned rows.
     public var embedding = 0.0
     public var prefixTokens = 0
-    /// Tokens of an image of the configured size; `nil`: the network sees no images.
-    public var imageTokens: Int?
+    /// Patches of an image of the configured size; `nil`: the network sees no images.
+    public var imageGrid: PatchGrid?
     /// For the vector of the sequence.
     public var vector = 0.0
     /// Tokens at the ends of a sequence that stand for no part of it.
@@ -50,6 +54,13 @@ public struct NetworkOutline: Sendable {
     public var hiddenSize = 0
 
     public init(layers: [Layer]) { self.layers = layers }
+
+    /// Tokens of an image of the configured size; `nil`: the network sees no images.
+    public var imageTokens: Int? { imageGrid.map { prefixTokens + $0.count } }
+
+    /// Whether the work depends on the grid of patches, and not on their number alone; then it is counted for images of the
+    /// configured size.
+    public var dependsOnGrid: Bool { layers.contains { $0.windows != nil || $0.downsampling != nil } }
 
     /// Layers that all cost the same for each token, and nothing for pairs: where nothing is known of the network.
     public init(layers: Int) {
@@ -67,6 +78,7 @@ public struct NetworkOutline: Sendable {
 
     /// Multiply-adds for one sequence of `tokens`, of which `remaining[l]` are left after layer `l`; `nil`: all.
     public func multiplyAdds(tokens: Int, remaining: [Int]? = nil) -> Double {
+        if dependsOnGrid, let imageGrid { return multiplyAdds(grid: imageGrid) }
         var count = tokens
         return multiplyAdds(
             tokens: tokens,
@@ -75,6 +87,29 @@ public struct NetworkOutline: Sendable {
                 count = remaining?[index] ?? count
                 return (attention, count)
             })
+    }
+
+    /// Multiply-adds for one image of `grid` patches.
+    public func multiplyAdds(grid: PatchGrid) -> Double {
+        var sum = embedding * Double(grid.count) + vector
+        var grid = grid
+        for layer in layers {
+            sum += (layer.before + layer.after) * Double(grid.count)
+            sum += layer.pair * (layer.windows?.pairs(in: grid) ?? layer.pairs(grid.count))
+            guard let downsampling = layer.downsampling else { continue }
+            grid = downsampling.grid(after: grid)
+            sum += Double(downsampling.multiplyAddsPerToken) * Double(grid.count)
+        }
+        return sum
+    }
+
+    /// Tokens of one image of the configured size after each layer; `nil`: the network sees no images.
+    public var imageTokensByLayer: [Int]? {
+        guard var grid = imageGrid else { return nil }
+        return layers.map { layer in
+            grid = layer.downsampling?.grid(after: grid) ?? grid
+            return prefixTokens + grid.count
+        }
     }
 
     /// Multiply-adds for one sequence of `tokens`, of which the attention of each layer sees so many, and its FFN.

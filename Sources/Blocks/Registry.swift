@@ -36,6 +36,7 @@ public enum Registry {
         "window": WindowSupport.init(_:_:),
         "alibi": ALiBi.init(_:_:),
         "relative_bias": RelativeBias.init(_:_:),
+        "window_bias": WindowBias.init(_:_:),
     ]
 
     /// Rules: how do scores weigh values?
@@ -47,6 +48,11 @@ public enum Registry {
     public static let channels: [String: Builder<any Channel>] = [
         "mlp": MLP.init(_:_:),
         "glu": GatedMLP.init(_:_:),
+    ]
+
+    /// Downsamplings: what makes fewer, wider rows between stages?
+    public static let downsamplings: [String: Builder<any Downsampling>] = [
+        "patch_merging": PatchMerging.init(_:_:)
     ]
 
     /// Builds the part that `fields` describe, by the name under `"type"`; `standard` is what they mean without one.

@@ -64,11 +64,12 @@ struct Extraction {
             for (tensor, piece) in slicer.pieces { keep(piece, of: tensor) }
             slicers.append(slicer)
         }
+        let newPrefixes = Self.prefixes(of: kept.layers, in: whole.blocks)
         var newNames: [String: String] = [:]
         architecture.blocks = []
         for (index, layer) in kept.layers.enumerated() {
             let old = whole.blocks[layer].prefix
-            let new = whole.blocks[index].prefix
+            let new = newPrefixes[index]
             let node = try slicers[index].node { node throws(Failure) in try relocate(node) }
             architecture.blocks.append(
                 Architecture.Block(prefix: new, node: node.renamingTensors { rename($0, old, new) }))
@@ -83,13 +84,25 @@ struct Extraction {
                 continue
             }
             if let index = kept.layers.firstIndex(of: owner) {
-                newNames[name] = rename(name, whole.blocks[owner].prefix, whole.blocks[index].prefix)
+                newNames[name] = rename(name, whole.blocks[owner].prefix, newPrefixes[index])
             }
         }
         for name in checkpoint.names {
             guard let tensor = checkpoint[name], let newName = newNames[name] else { continue }
             tensors.append(output(tensor, named: newName))
         }
+    }
+
+    /// What the tensors of the kept `layers` begin with: layers are counted anew in each stage.
+    private static func prefixes(of layers: [Int], in blocks: [Architecture.Block]) -> [String] {
+        var first = 0
+        var prefixes: [String] = []
+        for end in blocks.indices where blocks[end].endsStage || end == blocks.count - 1 {
+            let kept = layers.filter { (first...end).contains($0) }
+            prefixes += kept.indices.map { blocks[first + $0].prefix }
+            first = end + 1
+        }
+        return prefixes
     }
 
     /// Takes note that a layer uses `piece` of `tensor`.
@@ -143,6 +156,7 @@ extension Network {
 
 /// What a block of given width and heads uses of its tensors, and its node.
 private struct BlockSlicer {
+    private let block: JSON
     private let sublayers: [JSON]
     private let width: Int
     private let heads: Int
@@ -150,6 +164,7 @@ private struct BlockSlicer {
     private(set) var pieces: [(tensor: String, piece: Extraction.Piece)] = []
 
     init(_ block: JSON, width: Int, heads: Int) throws(Failure) {
+        self.block = block
         sublayers = block["sublayers"]?.array ?? []
         self.width = width
         self.heads = heads
@@ -223,7 +238,9 @@ private struct BlockSlicer {
             }
             nodes.append(.object(object))
         }
-        return ["sublayers": .array(nodes)]
+        var whole = block.object ?? JSONObject()
+        whole["sublayers"] = .array(nodes)
+        return .object(whole)
     }
 }
 

@@ -50,6 +50,13 @@ extension Network {
                         "layers[\(position)]: layers must rise, found \(layer) after \(layers[position - 1])")
                 }
             }
+            let ends = kept.layers.indices.filter { weights.blocks[kept.layers[$0]].downsampling != nil }
+            if let missing = ends.first(where: { !layers.contains($0) }) {
+                throw Failure(
+                    .invalidArgument,
+                    "layers: layer \(missing) ends a stage, layers after it need what its downsampling gives; it must be kept"
+                )
+            }
             kept.keep(layers: layers)
         }
         let steps = kept.layers.map { weights.blocks[$0].headStep }

@@ -23,12 +23,11 @@ public struct SubmodelWriter {
         self.network = network
         extraction = try Extraction(network)
         let kept = network.kept
-        let widths = Set(kept.widths)
         // Where no family reads the config, `nestling.json` says everything.
         config =
             (try? Families.config(
-                network.weights.config, name: "config.json", width: widths.count == 1 ? widths.first : nil,
-                layers: kept.layers, tower: network.weights.architecture.tower)) ?? network.weights.config
+                network.weights.config, name: "config.json", widths: kept.widths, layers: kept.layers,
+                of: network.weights.architecture)) ?? network.weights.config
         settings = try SubmodelWriter.settings(network, extraction, config)
     }
 
@@ -47,8 +46,11 @@ public struct SubmodelWriter {
         guard !expresses(config, extraction) else { return settings }
         settings.architecture = extraction.architecture
         let before = settings.notInTransformers.count
-        if Set(kept.widths).count > 1 {
-            settings.notInTransformers.append("FFN widths that differ by layer: \(kept.widths)")
+        let widths = described(config, extraction)?.blocks.map(\.width) ?? []
+        if widths.count == kept.widths.count ? widths != kept.widths : Set(kept.widths).count > 1 {
+            settings.notInTransformers.append(
+                Set(kept.widths).count > 1
+                    ? "FFN widths that differ by layer: \(kept.widths)" : "an FFN width of \(kept.widths[0])")
         }
         if zip(kept.layers, kept.heads).contains(where: { $1 < network.weights.blocks[$0].heads }) {
             settings.notInTransformers.append("fewer attention heads: \(kept.heads)")
@@ -56,7 +58,7 @@ public struct SubmodelWriter {
         var layersOnly = KeptParts(all: network.weights.blocks, outputDimensions: kept.outputDimensions)
         layersOnly.keep(layers: kept.layers)
         let shorter = try? Families.config(
-            network.weights.config, name: "config.json", width: nil, layers: kept.layers, tower: whole.tower)
+            network.weights.config, name: "config.json", widths: layersOnly.widths, layers: kept.layers, of: whole)
         if kept.layers.count < whole.blocks.count,
             try !expresses(shorter, Extraction(Network(network.weights, keeping: layersOnly)))
         {
@@ -70,11 +72,15 @@ public struct SubmodelWriter {
 
     /// Whether a family would read from `config` the network that `extraction` describes.
     private static func expresses(_ config: JSONObject?, _ extraction: Extraction) -> Bool {
-        guard let config else { return false }
+        guard let config, let described = described(config, extraction) else { return false }
+        return described == extraction.architecture
+    }
+
+    /// What a family reads from `config`, with the tensors of `extraction`.
+    private static func described(_ config: JSONObject, _ extraction: Extraction) -> Architecture? {
         let names = TensorNames(extraction.tensors.map(\.name))
         let fields = JSONFields(config, name: "config.json")
-        return (try? Families.architecture(fields, names, tower: extraction.architecture.tower))
-            == extraction.architecture
+        return try? Families.architecture(fields, names, tower: extraction.architecture.tower)
     }
 
     /// Writes the checkpoint to the directory `path`.
@@ -119,5 +125,12 @@ public struct SubmodelWriter {
         }
         try writer.finish()
         try progress?("save", total, total)
+    }
+}
+
+extension Architecture.Block {
+    /// FFN width; 0 without one.
+    fileprivate var width: Int {
+        (node["sublayers"]?.array ?? []).lazy.compactMap { $0["channel"]?["width"]?.int }.first ?? 0
     }
 }

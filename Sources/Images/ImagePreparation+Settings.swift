@@ -54,7 +54,7 @@ extension ImagePreparation {
         "vit": "ViTImageProcessor", "deit": "DeiTImageProcessor", "dinov2": "BitImageProcessor",
         "dinov2_with_registers": "BitImageProcessor", "clip": "CLIPImageProcessor",
         "clip_vision_model": "CLIPImageProcessor", "siglip": "SiglipImageProcessor",
-        "siglip_vision_model": "SiglipImageProcessor", "vit_mae": "ViTImageProcessor",
+        "siglip_vision_model": "SiglipImageProcessor", "vit_mae": "ViTImageProcessor", "swin": "ViTImageProcessor",
     ]
 
     /// Reads settings.

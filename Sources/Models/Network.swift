@@ -99,17 +99,27 @@ struct NetworkParts {
         }
         embedding = try Registry.build(
             Registry.embeddings, JSONFields(node, name: "embedding"), weights, kind: "embedding", default: "tokens")
-        guard embedding.hiddenSize == architecture.hiddenSize else {
+        var hiddenSize = embedding.hiddenSize
+        guard hiddenSize == architecture.hiddenSize || architecture.blocks.contains(where: \.endsStage) else {
             throw Failure(
                 .corrupt,
-                "architecture: the embedding gives \(embedding.hiddenSize) elements, hidden_size is \(architecture.hiddenSize)"
-            )
+                "architecture: the embedding gives \(hiddenSize) elements, hidden_size is \(architecture.hiddenSize)")
         }
         var blocks: [Block] = []
         for (index, block) in architecture.blocks.enumerated() {
-            let node = block.node.object ?? JSONObject()
-            blocks.append(
-                try Block(JSONFields(node, name: "blocks[\(index)]"), hiddenSize: architecture.hiddenSize, weights))
+            let fields = JSONFields(block.node.object ?? JSONObject(), name: "blocks[\(index)]")
+            let block = try Block(fields, hiddenSize: hiddenSize, weights)
+            guard !block.needsGrid || embedding.image?.prefixTokens == 0 else {
+                throw Failure(
+                    .unsupported, "\(fields.name): windows and downsampling need rows that are the patches of an image")
+            }
+            blocks.append(block)
+            hiddenSize = block.outputSize
+        }
+        guard hiddenSize == architecture.hiddenSize else {
+            throw Failure(
+                .corrupt,
+                "architecture: the last block gives \(hiddenSize) elements, hidden_size is \(architecture.hiddenSize)")
         }
         self.blocks = blocks
         finalNorm = try JSONFields(["norm": architecture.finalNorm] as JSON, name: "final_norm").norm("norm", weights)
@@ -161,8 +171,27 @@ public final class Network: Sendable {
         self.init(weights, keeping: KeptParts(all: weights.blocks, outputDimensions: weights.pipeline.dimensions))
     }
 
-    /// Elements of a hidden state.
+    /// Elements of a hidden state, the last one.
     public var hiddenSize: Int { weights.architecture.hiddenSize }
+
+    /// Elements of a hidden state after `layer` blocks.
+    public func hiddenSize(after layer: Int) -> Int {
+        layer == 0 ? weights.embedding.hiddenSize : blocks[layer - 1].outputSize
+    }
+
+    /// What becomes of an image's patches in `layer` blocks.
+    func grid(_ grid: PatchGrid, after layer: Int) -> PatchGrid {
+        blocks.prefix(layer).reduce(grid) { $1.downsampling?.grid(after: $0) ?? $0 }
+    }
+
+    /// Makes sure that the tokens of a run can be reduced.
+    func checkReducible() throws(Failure) {
+        guard blocks.contains(where: \.needsGrid) else { return }
+        throw Failure(
+            .unsupported,
+            "the tokens of a \(weights.architecture.family) model cannot be reduced: its windows and patch mergings need all patches of an image"
+        )
+    }
 
     /// What the network computes, heads not counted.
     public var outline: NetworkOutline {

@@ -16,7 +16,7 @@ extension NetworkOutline {
         if let image = embedding.image {
             prefixTokens = image.prefixTokens
             specialTokens = SpecialTokens(first: image.prefixTokens, last: 0)
-            imageTokens = image.prefixTokens + image.grid(height: image.height, width: image.width).count
+            imageGrid = image.grid(height: image.height, width: image.width)
         }
         hiddenSize = embedding.hiddenSize
     }

@@ -22,7 +22,8 @@ public struct ReductionEstimate: Sendable {
     public static let leastGain = 1.02
 
     /// Of `reducer` on one sequence of `tokens` in `network`.
-    public init(_ reducer: any Reducer, tokens: Int, _ network: Network) {
+    public init(_ reducer: any Reducer, tokens: Int, _ network: Network) throws(Failure) {
+        try network.checkReducible()
         let outline = network.outline
         self.tokens = tokens
         remaining = reducer.remainingTokens(tokens, in: outline)

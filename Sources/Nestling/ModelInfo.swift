@@ -11,6 +11,12 @@ extension Model {
     public var layers: Int { network.blocks.count }
     /// Elements of a token's hidden state.
     public var hiddenSize: Int { network.hiddenSize }
+    /// Elements of a token's hidden state after the embedding and after each block in use, where patches merge; else `nil`: all
+    /// are ``hiddenSize``.
+    public var hiddenSizes: [Int]? {
+        guard network.blocks.contains(where: { $0.downsampling != nil }) else { return nil }
+        return (0...layers).map { network.hiddenSize(after: $0) }
+    }
     /// Elements of a sequence vector.
     public var outputDimensions: Int { network.kept.outputDimensions }
     /// Token ids are `0 ..< vocabularySize`; 0: the model takes none.
@@ -58,6 +64,7 @@ extension Model {
         object["family"] = .string(family)
         object["layers"] = .integer(layers)
         object["hidden_size"] = .integer(hiddenSize)
+        if let hiddenSizes { object["hidden_sizes"] = integers(hiddenSizes) }
         object["output_dimensions"] = .integer(outputDimensions)
         object["vocabulary_size"] = .integer(vocabularySize)
         object["token_types"] = .integer(tokenTypes)

@@ -38,7 +38,7 @@ public final class Session: Sendable {
     public static func estimate(_ model: Model, tokens: Int) throws(Failure) -> Int {
         // A sequence for every 8 tokens: texts are rarely shorter, and vectors take little beside hidden states.
         let floats = try model.network.workspaceFloats(
-            rows: tokens, sequences: max(1, tokens / 8), .vectors(VectorOptions()), reducer: .all)
+            StreamExtent(rows: tokens, sequences: max(1, tokens / 8)), .vectors(VectorOptions()), reducer: .all)
         return try floats.multiplied(by: MemoryLayout<Float>.stride, "workspace")
     }
 
@@ -160,6 +160,6 @@ extension Model {
         guard tokens >= 1, tokens <= maximumTokens ?? Int(Int32.max) else {
             throw Failure(.invalidArgument, "tokens \(tokens) is not in 1 ... \(maximumTokens ?? Int(Int32.max))")
         }
-        return ReductionEstimate(reduction, tokens: tokens, network)
+        return try ReductionEstimate(reduction, tokens: tokens, network)
     }
 }

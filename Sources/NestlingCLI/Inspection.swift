@@ -58,10 +58,12 @@ struct Inspection {
     }
 
     /// The number called `key` of each block's first mixer or channel; 0 without one.
-    private func numbers(_ part: String, _ key: String) -> [Int] {
+    private func numbers(_ part: String, _ key: String) -> [Int] { numbers { $0[part]?[key] } }
+
+    private func numbers(_ of: @escaping (_ sublayer: JSON) -> JSON?) -> [Int] {
         architecture.blocks.map { block in
             let sublayers = block.node["sublayers"]?.array ?? []
-            return sublayers.lazy.compactMap { $0[part]?[key]?.int }.first ?? 0
+            return sublayers.lazy.compactMap { of($0)?.int }.first ?? 0
         }
     }
 
@@ -124,7 +126,14 @@ struct Inspection {
             ("head size", perLayer(numbers("mixer", "head_size"))),
         ]
         if let image = sides("image"), let patch = sides("patches", "shape") {
-            lines.append(("images", "\(image), in patches of \(patch); other sizes by interpolated positions"))
+            let others =
+                architecture.embedding["positions"] == nil ? "other sizes too" : "other sizes by interpolated positions"
+            lines.append(("images", "\(image), in patches of \(patch); \(others)"))
+            let windows = numbers { $0["mixer"]?["windows"]?["size"] }
+            if windows.contains(where: { $0 > 0 }) {
+                let mergings = architecture.blocks.indices.filter { architecture.blocks[$0].endsStage }
+                lines.append(("windows", "\(perLayer(windows)); patches merge after layers \(mergings.map { $0 + 1 })"))
+            }
         } else {
             lines.append(("vocabulary", (rows("tokens") ?? 0).grouped))
             lines.append(("longest sequence", maximumTokens?.grouped ?? "any"))

@@ -33,6 +33,24 @@ struct WorkReport {
     init(path: String, lengths: [Int]?, reductions: [NamedReduction?]) throws(Failure) {
         let architecture = try Architecture(describing: try DirectorySource(path: path))
         let outline = try NetworkOutline(architecture)
+        if outline.dependsOnGrid {
+            guard reductions.allSatisfy({ $0 == nil }) else {
+                throw Failure(.unsupported, "--reduce: the tokens of a \(architecture.family) model cannot be reduced")
+            }
+            guard lengths == nil else {
+                throw Failure(
+                    .invalidArgument,
+                    "--tokens: what a \(architecture.family) model computes depends on the sides of an image")
+            }
+            let tokens = outline.imageTokensByLayer ?? []
+            let work = outline.multiplyAdds(tokens: outline.imageTokens ?? 0) * 1e-9
+            rows = [
+                Row(
+                    model: path.lastPathComponent, reduction: "-", tokens: outline.imageTokens ?? 0,
+                    remaining: tokens.last ?? 0, full: work, reduced: work, perLayer: tokens)
+            ]
+            return
+        }
         rows = (lengths ?? [outline.imageTokens ?? 512]).flatMap { length in
             reductions.map { reduction in
                 let full = outline.multiplyAdds(tokens: length)

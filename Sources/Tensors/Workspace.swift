@@ -21,7 +21,7 @@ public struct Workspace: ~Copyable {
     public var byteCount: Int { range.count * MemoryLayout<Float>.stride }
 
     /// Parts of a whole need a little more together than the whole, because sizes are rounded up. Takes no physical memory.
-    private static let roundings = 16384
+    public static let roundings = 16384
 
     /// Makes sure that `floats` can be taken from an empty stack.
     ///

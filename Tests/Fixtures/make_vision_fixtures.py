@@ -8,6 +8,7 @@ out. All checkpoints see the same images, vision/pixels.safetensors.
 """
 
 import argparse
+import copy
 import shutil
 import sys
 
@@ -17,6 +18,7 @@ import transformers
 from make_fixtures import (FLOAT32_TOLERANCE, HERE, labels, load, made_with, make_readable, randomize, relative_error,
                            seed_of, shorten)
 from safetensors.numpy import save_file
+from transformers.models.swin.modeling_swin import SwinLayer, SwinRelativePositionBias, SwinStage
 
 # [height, width]: that of training, two whose positions are interpolated up and down, and one that is no multiple of the patch.
 SIZES = ((32, 32), (40, 24), (16, 48), (45, 33))
@@ -24,6 +26,7 @@ PIXELS = HERE / "vision" / "pixels.safetensors"
 
 VIT = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=76, image_size=32, patch_size=8)
 DINO = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8, mlp_ratio=3)
+SWIN = dict(embed_dim=6, image_size=32)
 TEXT = dict(vocab_size=99, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=44,
             max_position_embeddings=20, bos_token_id=97, pad_token_id=1)
 
@@ -43,6 +46,15 @@ CHECKPOINTS = {
     "dinov2_with_registers/image-classification": ("Dinov2WithRegistersForImageClassification", DINO | labels(4) | dict(
         num_hidden_layers=1, num_register_tokens=2)),
     "vit_mae/base": ("ViTMAEModel", VIT),
+    # Windows that pad every grid of the first image; at the end they are larger than the grids of all but one.
+    "swin/base": ("SwinModel", SWIN | dict(depths=[2, 1, 2], num_heads=[2, 3, 4], window_size=3, layer_norm_eps=1e-3,
+                                           patch_size=[3, 4], mlp_ratio=2.5)),
+    # Shifted by an even and by an odd number, none; grids of odd sides merge.
+    "swin/even-windows": ("SwinModel", SWIN | dict(embed_dim=10, depths=[2, 2], num_heads=[1, 4], window_size=4, patch_size=3,
+                                                   use_absolute_embeddings=True, image_size=[45, 33])),
+    "swin/image-classification": ("SwinForImageClassification", SWIN | labels(5) | dict(
+        depths=[1, 2, 1], num_heads=[2, 2, 2], window_size=5, patch_size=5, qkv_bias=False, hidden_act="gelu_new",
+        use_absolute_embeddings=True, image_size=32)),
     "clip/base": ("CLIPModel", dict(projection_dim=20, vision_config=VIT | dict(layer_norm_eps=1e-3),
                                     text_config=TEXT | dict(eos_token_id=98, hidden_act="gelu"))),
     "clip/legacy": ("CLIPModel", dict(projection_dim=12, vision_config=VIT | dict(num_hidden_layers=1),
@@ -52,7 +64,7 @@ CHECKPOINTS = {
         text_config=TEXT | dict(hidden_size=32, num_attention_heads=4, eos_token_id=98, projection_size=32))),
 }
 
-FAMILIES = ("Dinov2WithRegisters", "ViTMAE", "Dinov2", "Siglip", "CLIP", "DeiT", "ViT")
+FAMILIES = ("Dinov2WithRegisters", "ViTMAE", "Dinov2", "Siglip", "CLIP", "DeiT", "ViT", "Swin")
 
 
 # MARK: - Models and inputs
@@ -85,6 +97,8 @@ def run_image(model, pixels):
 
     returns: ([layers + 1] hidden states [tokens, hidden], pooled vector or None, logits or None)
     """
+    if type(model).__name__.startswith("Swin"):
+        return run_swin(model, pixels)
     arguments = dict(pixel_values=torch.from_numpy(pixels[None]).to(model.dtype), output_hidden_states=True)
     name = type(model).__name__
     if not name.startswith("Dinov2") and pixels.shape[1:] != np_size(model.config.image_size):
@@ -101,6 +115,56 @@ def run_image(model, pixels):
     pooled = output["pooler_output"][0].double().numpy() if "pooler_output" in output else None
     logits = output.logits[0].double().numpy() if "logits" in output else None
     return states, pooled, logits
+
+
+def run_swin(model, pixels):
+    """As run_image; states of every block, the last of a stage with the patch merging after it.
+
+    transformers remembers the window and shift of the smallest image that a model has seen, so each image gets a model of its
+    own. It adds the bias of the configured window to a window that a smaller grid has made smaller, which fails. There the bias
+    is that of the same distances: the middle of the table, in transformers' own module for windows of that size. It counts
+    patches that an image fills in part when it embeds them, but not when it interpolates positions, which fails; here both do.
+    """
+    model = copy.deepcopy(model)
+    configuration, states = model.config, []
+    embeddings = getattr(model, "swin", model).embeddings
+
+    def interpolate(patches, height, width):
+        table = embeddings.position_embeddings.unflatten(1, embeddings.patch_embeddings.grid_size).permute(0, 3, 1, 2)
+        grid = [-(-side // patch) for side, patch in zip((height, width), embeddings.patch_embeddings.patch_size)]
+        return torch.nn.functional.interpolate(table, size=grid, mode="bicubic", align_corners=False).flatten(2).mT
+
+    embeddings.interpolate_pos_encoding = interpolate
+
+    def fit_bias(layer, arguments):
+        size, window = configuration.window_size, min(arguments[1])
+        if window < size:
+            whole = layer.attention.relative_position_bias.relative_position_bias_table
+            middle = slice(size - window, size + window - 1)
+            table = whole.reshape(2 * size - 1, 2 * size - 1, -1)[middle, middle].reshape((2 * window - 1) ** 2, -1)
+            bias = SwinRelativePositionBias(whole.shape[1], (window, window))
+            bias.relative_position_bias_table = torch.nn.Parameter(table.clone())
+            layer.attention.relative_position_bias = bias
+
+    def keep(module, arguments, output):
+        states.append(output[0][0].double().numpy())
+
+    def keep_merged(stage, arguments, output):
+        states[-1] = output[0][0].double().numpy()
+
+    embeddings.register_forward_hook(keep)
+    for module in model.modules():
+        if isinstance(module, SwinLayer):
+            module.register_forward_pre_hook(fit_bias)
+            module.register_forward_hook(keep)
+        if isinstance(module, SwinStage):
+            module.register_forward_hook(keep_merged)
+    with torch.no_grad():
+        output = model(pixel_values=torch.from_numpy(pixels[None]).to(model.dtype), interpolate_pos_encoding=True)
+    if "logits" in output:
+        return states, None, output.logits[0].double().numpy()
+    states[-1] = output.last_hidden_state[0].double().numpy()
+    return states, output.pooler_output[0].double().numpy(), None
 
 
 def np_size(size):

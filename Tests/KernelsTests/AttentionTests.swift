@@ -177,6 +177,56 @@ extension KernelTests {
             }
         }
 
+        /// Windows of images: with positions `y (2 n - 1) + x` a relative bias of radius `2 n (n - 1)` is one of distances down
+        /// and across. Whole windows, narrower ones, and the parts of shifted ones, as Swin has them.
+        @Test(arguments: [1, 2, 3, 7, 12]) func windowsOfImages(side: Int) {
+            let (heads, size, width) = (3, 32, 2 * side - 1)
+            let parts = [
+                (0..<side, 0..<side), (0..<side, side / 2..<side), (side / 2..<side, 0..<side - side / 2),
+                (side - 1..<side, side - 1..<side), (0..<(side + 1) / 2, 0..<(side + 1) / 2),
+            ].filter { !$0.0.isEmpty && !$0.1.isEmpty }
+            let places = parts.flatMap { part in part.0.flatMap { y in part.1.map { x in (y, x) } } }
+            let offsets = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.0.count * $1.1.count) }
+            var random = Generator(side)
+            let table = random.floats(width * width * heads, -2...2)
+            for precision in [NK_F32, NK_BF16] {
+                var item = AttentionCase(heads: heads, keyHeads: heads, size: size, offsets: offsets, seed: side)
+                item.precision = precision
+                var expected = [Double]()
+                for (i, (y, x)) in places.enumerated() {
+                    let s = offsets.lastIndex { $0 <= i }!
+                    for head in 0..<heads {
+                        let scores = (offsets[s]..<offsets[s + 1]).map { j in
+                            let (q, k) = (i * item.queryStride + head * size, j * item.keyStride + head * size)
+                            let product = (0..<size).reduce(0.0) {
+                                $0 + Double(item.query.start[q + $1]) * Double(item.key.start[k + $1])
+                            }
+                            let row = (y - places[j].0 + side - 1) * width + x - places[j].1 + side - 1
+                            return product * Double(item.scale) + Double(table[row * heads + head])
+                        }
+                        let shares = scores.map { exp($0 - scores.max()!) }
+                        let sum = shares.reduce(0, +)
+                        for d in 0..<size {
+                            expected.append(
+                                shares.indices.reduce(0) { total, j in
+                                    let value = item.value.start[(offsets[s] + j) * item.keyStride + head * size + d]
+                                    return total + shares[j] / sum * Double(value)
+                                })
+                        }
+                    }
+                }
+                item.positions = places.map { Int32($0.0 * width + $0.1) }
+                item.radius = Int32(2 * side * (side - 1))
+                item.relative = (0..<heads).flatMap { head in
+                    (0..<width * width).map { table[(width * width - 1 - $0) * heads + head] }
+                }
+                forEachInstructionSet { isa in
+                    let error = item.worstError(item.run(), expected)
+                    #expect(error < (precision == NK_F32 ? 2e-6 : 0.03), "\(isa) windows of \(side): \(error)")
+                }
+            }
+        }
+
         /// Several blocks of keys and of queries, odd lengths around the blocks' ends.
         @Test(arguments: [0, 8, 16, 24, 56, 17, 34, 68, 127]) func longSequences(choice: Int) {
             for length in [127, 128, 129, 141, 300, 512, 513, 1040] {

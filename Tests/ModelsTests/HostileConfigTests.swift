@@ -91,6 +91,7 @@ import Testing
         ] + (Fixtures.visionFamilies + Fixtures.towerFamilies).map { "\($0)/base" } + [
             "deit/with-teacher", "dinov2/swiglu", "dinov2_with_registers/image-classification", "llama/dynamic",
             "llama/llama3", "llama/yarn", "llama/longrope", "llama/proportional", "opt/post-norm",
+            "swin/even-windows",
         ])
     func configs(_ directory: String) throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
@@ -109,14 +110,17 @@ import Testing
     @Test(arguments: [
         "bert/token-classification", "modernbert/base", "mpnet/base", "vit/base", "deit/with-teacher",
         "dinov2_with_registers/image-classification", "clip/legacy", "siglip/base", "llama/longrope",
-        "gpt_neox/sequential", "gemma2/causal-lm",
+        "gpt_neox/sequential", "gemma2/causal-lm", "swin/base", "swin/even-windows",
     ]) func architectures(_ directory: String) throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
         let tower: Tower? = directory.hasPrefix("clip") ? .text : directory.hasPrefix("siglip") ? .vision : nil
         let network = try openNetwork(directory, tower: tower)
         var settings = NestlingSettings()
         settings.architecture = network.weights.architecture
-        settings.architecture?.blocks.removeLast(max(0, network.blocks.count - 2))
+        // Stages end where their rows change: of those networks all blocks stay.
+        if !network.blocks.contains(where: { $0.downsampling != nil }) {
+            settings.architecture?.blocks.removeLast(max(0, network.blocks.count - 2))
+        }
         settings.outputDimensions = 7
         settings.notInTransformers = ["a test"]
         let config = try checkpoint.source.json("config.json")?.serialized() ?? ""

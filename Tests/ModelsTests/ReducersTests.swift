@@ -136,7 +136,8 @@ import Testing
         let reducer = try Reducers.reducer(json: text)
         let request = Request.states(layer: network.blocks.count, unmerged: false)
         func bytes(_ tokens: Int) throws -> Int {
-            try network.workspaceFloats(rows: tokens, sequences: 1, request, reducer: ReducerNeeds(reducer)) * 4
+            try network.workspaceFloats(
+                StreamExtent(rows: tokens, sequences: 1), request, reducer: ReducerNeeds(reducer)) * 4
         }
         let (one, two) = (try bytes(10_000), try bytes(20_000))
         #expect(two <= 2 * one + 4096 && two > one)

@@ -92,10 +92,10 @@ import Testing
         let modern = try openNetwork("modernbert/base").outline
         #expect(modern.layers.contains { $0.radius != nil } && modern.layers.contains { $0.radius == nil })
         let reducer = try Reducers.reducer(json: #"{"method":"tome","r":2}"#)
-        let estimate = ReductionEstimate(reducer, tokens: 10, network)
+        let estimate = try ReductionEstimate(reducer, tokens: 10, network)
         #expect(estimate.remaining == [8, 6, 4])
         #expect(!estimate.pays && estimate.speedUp < 1 && estimate.reduced < estimate.full)
-        let nothing = ReductionEstimate(try Reducers.reducer(json: #"{"method":"tome","r":0}"#), tokens: 10, network)
+        let nothing = try ReductionEstimate(Reducers.reducer(json: #"{"method":"tome","r":0}"#), tokens: 10, network)
         #expect(nothing.speedUp == 1 && nothing.overhead == 0 && !nothing.pays)
         // A run reduces by the plan of the network that runs.
         let sequences = TokenSequences(for: network, lengths: [10, 33], seed: 1)

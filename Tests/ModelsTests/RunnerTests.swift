@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func memoryLimits() throws {
-        let needed = try network.workspaceFloats(rows: 51, sequences: 4, request, reducer: nil) * 4
+        let needed = try network.workspaceFloats(StreamExtent(rows: 51, sequences: 4), request, reducer: nil) * 4
         let enough = network.runner(memoryLimit: needed)
         expectSameBits(try enough.run(sequences, request), expected, "just enough")
         let little = network.runner(memoryLimit: needed - 1)

@@ -56,6 +56,84 @@ def test_family(class_name, seed, tmp_path):
             assert_close(vector, pooled, f"vector of {size}")
 
 
+def draw_swin(random):
+    """A Swin of odd sizes: windows that divide no grid, images that no patch divides."""
+    stages, patch = int(random.integers(1, 4)), int(random.integers(1, 6))
+    heads = [int(random.integers(1, 4)) for _ in range(stages)]
+    side = patch * int(random.integers(4, 16)) + int(random.integers(3))
+    settings = dict(embed_dim=int(np.lcm.reduce(heads)) * int(random.integers(1, 8)), patch_size=patch, image_size=side,
+                    depths=[int(random.integers(1, 4)) for _ in range(stages)], num_heads=heads,
+                    window_size=int(random.integers(1, 9)), mlp_ratio=float(random.choice([1, 2.5, 3.3, 4])),
+                    qkv_bias=bool(random.integers(2)), hidden_act=str(random.choice(ACTIVATIONS)),
+                    num_channels=int(random.choice([1, 3])), use_absolute_embeddings=bool(random.integers(2)),
+                    layer_norm_eps=float(random.choice([1e-12, 1e-5, 1e-3])))
+    sizes = [(side, side)] + [tuple(int(s) for s in random.integers(1, 2 * side, 2)) for _ in range(4)]
+    return settings, [random.normal(size=(settings["num_channels"], *size)).astype(np.float32) for size in sizes]
+
+
+@pytest.mark.parametrize("seed", range(4 * len(SEEDS)))
+def test_swin(seed, tmp_path):
+    random = np.random.default_rng([seed, 77])
+    settings, images = draw_swin(random)
+    make_model("SwinModel", settings, seed).save_pretrained(tmp_path / "base")
+    theirs, ours = load("SwinModel", tmp_path / "base").double(), nestling.load(tmp_path / "base")
+    wanted = [run_image(theirs, image) for image in images]
+    assert ours.layers == sum(settings["depths"])
+    for layer in range(ours.layers + 1):
+        for image, (states, _, _), state in zip(images, wanted, ours.hidden_states(pixels=images, layer=layer)):
+            assert state.shape == states[layer].shape
+            assert_close(state, states[layer], f"{settings}: layer {layer} of {image.shape}")
+    vectors = ours.encode(pixels=images)
+    for image, (_, pooled, _), vector in zip(images, wanted, vectors):
+        assert_close(vector, pooled, f"{settings}: vector of {image.shape}")
+    # Bits depend on neither batch, slices nor threads.
+    for image, vector in zip(images, vectors):
+        with nestling.threads(1):
+            assert np.array_equal(ours.encode(pixels=image), vector)
+    make_model("SwinForImageClassification", settings | labels(5), seed).save_pretrained(tmp_path / "classes")
+    theirs = load("SwinForImageClassification", tmp_path / "classes").double()
+    for image, scores in zip(images, nestling.load(tmp_path / "classes").logits(pixels=images)):
+        assert_close(scores, run_image(theirs, image)[2], f"{settings}: logits of {image.shape}")
+
+
+@pytest.mark.parametrize("size", ((40, 40), (48, 36), (80, 64)))
+def test_swin_as_transformers_runs_it(size, tmp_path):
+    """Where grids are no smaller than windows transformers runs as it is, without the reference's corrections."""
+    settings = dict(embed_dim=12, depths=[2, 2], num_heads=[2, 3], patch_size=4, window_size=4, image_size=48)
+    make_model("SwinModel", settings, 5).save_pretrained(tmp_path)
+    image = np.random.default_rng(5).normal(size=(3, *size)).astype(np.float32)
+    with torch.no_grad():
+        wanted = load("SwinModel", tmp_path)(torch.from_numpy(image[None]), output_hidden_states=True)
+    ours = nestling.load(tmp_path)
+    for stage, layer in enumerate((0, 2)):
+        assert_close(ours.hidden_states(pixels=image, layer=layer), wanted.hidden_states[stage][0].numpy(), f"stage {stage}")
+    assert_close(ours.hidden_states(pixels=image), wanted.last_hidden_state[0].numpy(), "states")
+    assert_close(ours.encode(pixels=image), wanted.pooler_output[0].numpy(), "vector")
+
+
+def test_swin_submodels(tmp_path):
+    """A ratio of widths and fewer blocks in a stage are an ordinary Swin, as long as shifted blocks stay shifted ones."""
+    settings = dict(embed_dim=12, depths=[2, 4, 2], num_heads=[2, 4, 4], patch_size=4, window_size=3, image_size=48)
+    make_model("SwinModel", settings, 6).save_pretrained(tmp_path / "whole")
+    whole = nestling.load(tmp_path / "whole")
+    image = np.random.default_rng(6).normal(size=(3, 44, 61)).astype(np.float32)
+    for number, (spec, isPlain) in enumerate((
+            (dict(ffn=0.5), True), (dict(layers=[0, 1, 4, 5, 6, 7], ffn=0.25), True), (dict(layers=[0, 1, 2, 5, 6, 7]), True),
+            (dict(layers=[1, 2, 3, 4, 5, 6]), False), (dict(heads=0.5), False), (dict(ffn=20), False))):
+        small, saved = whole.submodel(**spec), tmp_path / str(number)
+        small.save(saved)
+        assert (saved / "nestling.json").exists() != isPlain, spec
+        assert np.array_equal(nestling.load(saved).hidden_states(pixels=image), small.hidden_states(pixels=image))
+        if isPlain:
+            states, pooled, _ = run_image(load("SwinModel", saved), image)
+            assert_close(small.hidden_states(pixels=image), states[-1], str(spec))
+            assert_close(small.encode(pixels=image), pooled, str(spec))
+    with pytest.raises(nestling.Error, match="layer 1 ends a stage"):
+        whole.submodel(layers=[0, 2, 3, 4, 5, 6])
+    with pytest.raises(nestling.Error, match="cannot be reduced"):
+        whole.encode(pixels=image, reduction=nestling.ToMe(r=2))
+
+
 def test_saved_submodel_loads_in_transformers(tmp_path):
     """Fewer layers and a narrower FFN are an ordinary ViT; a DINOv2 keeps its scales."""
     random = np.random.default_rng(7)

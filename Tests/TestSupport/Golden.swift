@@ -53,7 +53,7 @@ public enum Fixtures {
     ]
 
     /// Those that take images.
-    public static let visionFamilies: [String] = ["vit", "deit", "dinov2", "dinov2_with_registers", "vit_mae"]
+    public static let visionFamilies: [String] = ["vit", "deit", "dinov2", "dinov2_with_registers", "vit_mae", "swin"]
 
     /// Those of texts and images, with a tower for each.
     public static let towerFamilies: [String] = ["clip", "siglip"]

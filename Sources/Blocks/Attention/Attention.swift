@@ -3,7 +3,8 @@ import Kernels
 public import Tensors
 
 /// Multi-head attention as a combination: features (what happens to queries and keys before they meet), supports (which
-/// pairs meet, with what bias) and a rule (how scores weigh values).
+/// pairs meet, with what bias) and a rule (how scores weigh values). In windows of images, patches of a window are brought
+/// together first and put back after.
 ///
 /// Queries `[rows, heads * headSize]`, keys and values `[rows, keyHeads * headSize]`; heads lie side by side. The first
 /// `n` heads are a prefix of the outputs of the three projections and of the inputs of the last (head nesting).
@@ -19,9 +20,10 @@ public struct Attention: Mixer {
     private let features: [any Feature]
     private let supports: [any Support]
     private let rule: any Rule
+    public let windows: ImageWindows?
 
     /// Reads `{"heads", "key_heads"?, "head_size", "scale"?, "hidden_size", "query", "key", "value", "output",
-    /// "features"?, "supports"?, "rule"?}`; the default scale is `1 / sqrt(head_size)`, the default support all pairs.
+    /// "features"?, "supports"?, "rule"?, "windows"?}`; the default scale is `1 / sqrt(head_size)`, the default support all pairs.
     public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {
         let hidden = try fields.integer("hidden_size", in: 1...Int.max)
         heads = try fields.integer("heads", in: 1...65536)
@@ -42,11 +44,21 @@ public struct Attention: Mixer {
         } else {
             rule = Softmax()
         }
+        windows = try fields.optionalObject("windows").map { fields throws(Failure) in try ImageWindows(fields) }
+        guard windows == nil || features.isEmpty else {
+            throw Failure(.unsupported, "\(fields.name).features: none goes with windows")
+        }
         for feature in features where feature.size > headSize {
             throw Failure(
                 .corrupt, "\(fields.name).features: needs heads of \(feature.size) elements, they have \(headSize)")
         }
         for support in supports {
+            guard support.windowSize == nil || support.windowSize == windows?.size else {
+                throw Failure(
+                    .corrupt,
+                    "\(fields.name).supports: a bias is for windows of \(support.windowSize ?? 0), found \(windows.map { "\($0.size)" } ?? "none")"
+                )
+            }
             if let known = support.heads, known < heads {
                 throw Failure(.corrupt, "\(fields.name).supports: knows \(known) heads, there are \(heads)")
             }
@@ -66,6 +78,7 @@ public struct Attention: Mixer {
         features = whole.features
         supports = whole.supports
         rule = whole.rule
+        windows = whole.windows
     }
 
     public var parameters: Int {
@@ -76,22 +89,32 @@ public struct Attention: Mixer {
     public var multiplyAddsPerToken: Int { [query, key, value, output].reduce(0) { $0 + $1.multiplyAdds } }
     public var radius: Int? { supports.compactMap(\.radius).min() }
     public var isCausal: Bool { supports.contains(where: \.isCausal) }
-    public var metricSize: Int? { headSize }
+    /// In windows keys lie in another order, with others among them, than reducers could use.
+    public var metricSize: Int? { windows == nil ? headSize : nil }
     public var headStep: Int { heads / keyHeads }
 
     public func keeping(heads: Int) -> any Mixer { Attention(self, heads: min(heads, self.heads)) }
 
-    public func workspaceFloats(rows: Int) -> Int {
-        2 * Workspace.floats(rows, heads * headSize) + 2 * Workspace.floats(rows, keyHeads * headSize)
+    public func workspaceFloats(_ extent: StreamExtent) -> Int {
+        let rows = windows?.rows(extent) ?? extent.rows
+        return 2 * Workspace.floats(rows, heads * headSize) + 2 * Workspace.floats(rows, keyHeads * headSize)
+            + (windows == nil ? 0 : Workspace.floats(rows, query.inputs))
     }
 
     public func apply(_ input: Matrix, addingTo stream: Matrix, _ context: ForwardContext) throws(Failure) {
         let mark = context.workspace.mark
-        let queries = try context.workspace.take(input.rows, heads * headSize)
-        let keys = try context.workspace.take(input.rows, keyHeads * headSize)
-        let values = try context.workspace.take(input.rows, keyHeads * headSize)
-        let mixed = try context.workspace.take(input.rows, heads * headSize)
-        input.multiply(
+        let layout = windows.map { $0.layout(of: context.grids) }
+        let rows = layout?.rows ?? input.rows
+        let queries = try context.workspace.take(rows, heads * headSize)
+        let keys = try context.workspace.take(rows, keyHeads * headSize)
+        let values = try context.workspace.take(rows, keyHeads * headSize)
+        let mixed = try context.workspace.take(rows, heads * headSize)
+        var arranged = input
+        if let layout, !layout.isInOrder {
+            arranged = try context.workspace.take(rows, input.columns)
+            layout.arrange(input, into: arranged, threads: context.threads)
+        }
+        arranged.multiply(
             [Product(query, output: queries), Product(key, output: keys), Product(value, output: values)],
             threads: context.threads)
         for feature in features {
@@ -104,13 +127,19 @@ public struct Attention: Mixer {
         }
         let meeting = Meeting(
             queries: queries, keys: keys, values: values, output: mixed, heads: heads, keyHeads: keyHeads,
-            headSize: headSize, scale: scale, inputType: query.inputType)
+            headSize: headSize, scale: scale, layout: layout, inputType: query.inputType)
         if let signals = context.signals, let weights = signals.attention {
             rule.weigh(
                 meeting, supports, firstOnly: signals.wanted.contains(.firstTokenAttention), into: weights, context)
         }
         rule.mix(meeting, supports, context)
-        mixed.multiply(Product(output, residual: stream, output: stream), threads: context.threads)
+        var restored = mixed
+        if let layout, !layout.isInOrder {
+            // Queries have met: their memory is free.
+            restored = queries.prefix(rows: stream.rows)
+            layout.restore(mixed, into: restored, threads: context.threads)
+        }
+        restored.multiply(Product(output, residual: stream, output: stream), threads: context.threads)
         context.workspace.release(to: mark)
     }
 }

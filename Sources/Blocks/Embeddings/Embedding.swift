@@ -48,11 +48,15 @@ public struct ImageFormat: Sendable, Equatable {
     public let patchWidth: Int
     /// Rows of a sequence before those of patches: class, distillation, registers.
     public let prefixTokens: Int
+    /// Whether zeros fill up what is left at the lower and right edges, less than a patch; else it is not read.
+    public var fillsEdges = false
 
-    /// Patches above each other and side by side in an image of `height` x `width` pixels; what is left at its lower and right
-    /// edges is not read.
+    /// Patches above each other and side by side in an image of `height` x `width` pixels.
     public func grid(height: Int, width: Int) -> PatchGrid {
-        PatchGrid(rows: height / patchHeight, columns: width / patchWidth)
+        func count(_ length: Int, _ patch: Int) -> Int {
+            length / patch + (fillsEdges && !length.isMultiple(of: patch) ? 1 : 0)
+        }
+        return PatchGrid(rows: count(height, patchHeight), columns: count(width, patchWidth))
     }
 
     /// Tokens of an image.
@@ -69,21 +73,4 @@ public struct ImageFormat: Sendable, Equatable {
         }
         return try grid.rows.multiplied(by: grid.columns, name).added(to: prefixTokens, name)
     }
-}
-
-/// Patches above each other and side by side.
-public struct PatchGrid: Sendable, Hashable {
-    /// Patches above each other.
-    public var rows: Int
-    /// Patches side by side.
-    public var columns: Int
-
-    /// A grid.
-    public init(rows: Int, columns: Int) {
-        self.rows = rows
-        self.columns = columns
-    }
-
-    /// All patches.
-    public var count: Int { rows * columns }
 }

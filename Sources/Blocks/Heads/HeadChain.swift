@@ -94,7 +94,7 @@ struct HeadChain: Sendable {
     func workspaceFloats(rows: Int) -> Int {
         let inside = steps.reduce(input.workspaceFloats(rows: rows)) { most, step in
             guard case .sublayer(let sublayer) = step else { return most }
-            return max(most, sublayer.workspaceFloats(rows: rows, hidden: widest))
+            return max(most, sublayer.workspaceFloats(StreamExtent(rows: rows, sequences: rows), hidden: widest))
         }
         return 2 * Workspace.floats(rows, widest) + inside
     }

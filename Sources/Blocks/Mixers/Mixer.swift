@@ -17,13 +17,15 @@ public protocol Mixer: Sendable {
     var radius: Int? { get }
     /// Whether tokens meet only those before them and themselves.
     var isCausal: Bool { get }
+    /// The windows of an image in which alone its patches meet; `nil`: rows need not be an image's.
+    var windows: ImageWindows? { get }
     /// Elements of a row of the keys that reducers see; `nil`: this mixer gives no ``LayerSignals``.
     var metricSize: Int? { get }
 
     /// The leading `heads` (at most what is in use), sharing the weights.
     func keeping(heads: Int) -> any Mixer
-    /// Floats of workspace that ``apply(_:addingTo:_:)`` takes for `rows` rows.
-    func workspaceFloats(rows: Int) -> Int
+    /// Floats of workspace that ``apply(_:addingTo:_:)`` takes.
+    func workspaceFloats(_ extent: StreamExtent) -> Int
     /// `stream += self(input)`, both `[rows, hidden]`; `input` may be the same memory as `stream`.
     func apply(_ input: Matrix, addingTo stream: Matrix, _ context: ForwardContext) throws(Failure)
 }

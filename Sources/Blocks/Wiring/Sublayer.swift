@@ -103,13 +103,14 @@ public struct Sublayer: Sendable {
         return own + norms + (parallel?.parameters ?? 0)
     }
 
-    /// Floats of workspace that ``apply(_:_:)`` takes for `rows` rows of `hidden` elements.
-    public func workspaceFloats(rows: Int, hidden: Int) -> Int {
+    /// Floats of workspace that ``apply(_:_:)`` takes for rows of `hidden` elements.
+    public func workspaceFloats(_ extent: StreamExtent, hidden: Int) -> Int {
         let own =
             switch operation {
-            case .mixer(let mixer): mixer.workspaceFloats(rows: rows)
-            case .channel(let channel): channel.workspaceFloats(rows: rows)
+            case .mixer(let mixer): mixer.workspaceFloats(extent)
+            case .channel(let channel): channel.workspaceFloats(rows: extent.rows)
             }
+        let rows = extent.rows
         let matrices = [preNorm, outputNorm].reduce(0) { $0 + ($1 == nil ? 0 : 1) }
         return own + matrices * Workspace.floats(rows, hidden)
             + (parallel?.workspaceFloats(rows: rows, hidden: hidden) ?? 0)

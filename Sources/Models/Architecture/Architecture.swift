@@ -18,6 +18,9 @@ public struct Architecture: Sendable, Equatable {
             self.prefix = prefix
             self.node = node
         }
+
+        /// Whether a downsampling follows: blocks after it see other rows.
+        public var endsStage: Bool { node["downsampling"]?.object != nil }
     }
 
     /// The family's name, as in `config.json`'s `model_type`.

@@ -13,6 +13,8 @@ protocol Family: Sendable {
     static func architecture(_ config: JSONFields, _ names: TensorNames) throws(Failure) -> Architecture
     /// Changes the FFN width of all layers in a config.
     static func set(width: Int, in config: inout JSONObject)
+    /// Changes the FFN widths of the layers `blocks` in a config, if it can say them.
+    static func set(widths: [Int], of blocks: [Architecture.Block], in config: inout JSONObject)
     /// Changes whatever else in a config depends on which `layers` are kept.
     static func keep(layers: [Int], in config: inout JSONObject)
 }
@@ -22,6 +24,9 @@ extension Family {
     static var layersKey: String { "num_hidden_layers" }
     static var textKey: String? { nil }
     static func set(width: Int, in config: inout JSONObject) { config[widthKey] = .integer(width) }
+    static func set(widths: [Int], of blocks: [Architecture.Block], in config: inout JSONObject) {
+        if Set(widths).count == 1 { set(width: widths[0], in: &config) }
+    }
     static func keep(layers: [Int], in config: inout JSONObject) {}
 }
 
@@ -30,7 +35,7 @@ public enum Families {
     private static let all: [any Family.Type] = [
         BERT.self, RoBERTa.self, DistilBERT.self, MPNet.self, ELECTRA.self, ALBERT.self, ModernBERT.self,
         NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self, DINOv2.self,
-        ViTMAE.self, CLIP.self, SigLIP.self, Llama.self, Mistral.self, Qwen2.self, Qwen3.self,
+        ViTMAE.self, Swin.self, CLIP.self, SigLIP.self, Llama.self, Mistral.self, Qwen2.self, Qwen3.self,
         GPT2.self, GPTNeoX.self, OPT.self, Phi3.self, Gemma.self, Gemma2.self, Gemma3.self,
     ]
 
@@ -86,25 +91,27 @@ public enum Families {
         return architecture
     }
 
-    /// The config of a submodel with the FFN width `width` (`nil`: as it was) and the given layers of the original; of a
-    /// `tower`, if the checkpoint has two.
+    /// The config of a submodel of `architecture` with the given layers, and FFN widths for each of them (`nil`: as they were).
     public static func config(
-        _ config: JSONObject, name: String, width: Int?, layers: [Int], tower: Tower?
+        _ config: JSONObject, name: String, widths: [Int]?, layers: [Int], of architecture: Architecture
     ) throws(Failure) -> JSONObject {
         let family = try family(JSONFields(config, name: name))
-        if let key = tower.map({ "\($0.rawValue)_config" }) ?? family.textKey, let part = config[key]?.object {
+        let blocks = layers.map { architecture.blocks[$0] }
+        let key = architecture.tower.map { "\($0.rawValue)_config" } ?? family.textKey
+        if let key, let part = config[key]?.object {
             var changed = config
-            changed[key] = .object(resized(part, family, width: width, layers: layers))
+            changed[key] = .object(resized(part, family, widths, layers, blocks))
             return changed
         }
-        return resized(config, family, width: width, layers: layers)
+        return resized(config, family, widths, layers, blocks)
     }
 
     private static func resized(
-        _ config: JSONObject, _ family: any Family.Type, width: Int?, layers: [Int]
+        _ config: JSONObject, _ family: any Family.Type, _ widths: [Int]?, _ layers: [Int],
+        _ blocks: [Architecture.Block]
     ) -> JSONObject {
         var changed = config
-        if let width { family.set(width: width, in: &changed) }
+        if let widths { family.set(widths: widths, of: blocks, in: &changed) }
         changed[family.layersKey] = .integer(layers.count)
         family.keep(layers: layers, in: &changed)
         return changed

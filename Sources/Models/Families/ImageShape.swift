@@ -38,10 +38,11 @@ struct ImageShape {
         }
     }
 
-    /// The node of the embedding. `positions` is a tensor `[1, tokens, hidden]`; or `[tokens, hidden]` if `isTable`.
+    /// The node of the embedding. `positions` is a tensor `[1, tokens, hidden]`; or `[tokens, hidden]` if `isTable`; `nil`: there
+    /// are none. With `startsStages` zeros fill up patches at the edges, and positions come after the norm.
     func embedding(
-        _ names: TensorNames, hidden: Int, patches: String, bias: Bool = true, positions: String,
-        isTable: Bool = false, prefix: [Token], antialias: Bool = false, norm: JSON? = nil
+        _ names: TensorNames, hidden: Int, patches: String, bias: Bool = true, positions: String?,
+        isTable: Bool = false, prefix: [Token], antialias: Bool = false, norm: JSON? = nil, startsStages: Bool = false
     ) -> JSON {
         func tensor(_ name: String, _ shape: [Int]) -> JSONObject {
             var object = JSONObject()
@@ -67,9 +68,13 @@ struct ImageShape {
             if token.hasPosition { tokens += token.count }
         }
         node["prefix"] = .array(parts)
-        node["positions"] = .object(tensor(positions, isTable ? [tokens] : [1, tokens]))
+        if let positions { node["positions"] = .object(tensor(positions, isTable ? [tokens] : [1, tokens])) }
         if antialias { node["antialias"] = true }
         if let norm { node["norm"] = norm }
+        if startsStages {
+            node["fill_edges"] = true
+            if positions != nil { node["positions_after_norm"] = true }
+        }
         return .object(node)
     }
 }

@@ -16,12 +16,15 @@ public struct Batch {
     private let content: Content
     /// Sequence `s` is the tokens `offsets[s] ..< offsets[s + 1]`.
     let offsets: [Int]
+    /// Patches of each image; empty where there are none.
+    let grids: [PatchGrid]
 
     /// Sequences `offsets` of `ids`, not yet checked.
     public init(
         ids: UnsafeBufferPointer<Int32>, types: UnsafeBufferPointer<Int32>, offsets: UnsafeBufferPointer<Int>
     ) {
         content = .tokens(ids: ids, types: types)
+        grids = []
         self.offsets = Array(offsets)
     }
 
@@ -61,6 +64,7 @@ public struct Batch {
             offsets.append(try offsets[index].added(to: tokens, "tokens of all images"))
         }
         self.offsets = offsets
+        grids = sizes.map { format.grid(height: $0.height, width: $0.width) }
     }
 
     /// Number of sequences.
@@ -133,6 +137,14 @@ public struct Batch {
             }
             return .images(images[...])
         }
+    }
+
+    /// Patches of the images `group`; empty where there are none.
+    func grids(_ group: Range<Int>) -> [PatchGrid] { grids.isEmpty ? [] : Array(grids[group]) }
+
+    /// How large the sequences `group` are before the first block.
+    func extent(_ group: Range<Int>) -> StreamExtent {
+        StreamExtent(rows: tokens(group), sequences: group.count, grids: grids(group))
     }
 
     /// Tokens of the sequences `group`.

@@ -29,8 +29,7 @@ struct ForwardPass {
 
     /// Floats of workspace that running the sequences `group` takes.
     func workspaceFloats(_ group: Range<Int>) throws(Failure) -> Int {
-        try network.workspaceFloats(
-            rows: batch.tokens(group), sequences: group.count, request, reducer: reducer.map(ReducerNeeds.init))
+        try network.workspaceFloats(batch.extent(group), request, reducer: reducer.map(ReducerNeeds.init))
     }
 
     /// Floats that the token maps of the sequences `slice` take outside the workspace.
@@ -50,7 +49,9 @@ struct ForwardPass {
     ) throws(Failure) -> Reduction? {
         let first = batch.offsets[group.lowerBound]
         let input = try batch.input(group, threads: context.threads)
-        context.begin(input, offsets: (group.lowerBound...group.upperBound).map { batch.offsets[$0] - first })
+        context.begin(
+            input, offsets: (group.lowerBound...group.upperBound).map { batch.offsets[$0] - first },
+            grids: batch.grids(group))
         try context.workspace.reserve(floats: workspaceFloats(group))
         var reduction = reducer.map { Reduction($0, lengths: group.map(batch.length), in: network.outline) }
 
@@ -58,12 +59,16 @@ struct ForwardPass {
         if reducer?.prunes == true, request.isUnmerged {
             context.pruned = PrunedTokens(try context.workspace.take(batch.tokens(group), network.hiddenSize))
         }
-        var stream = try context.workspace.take(batch.tokens(group), network.hiddenSize)
-        try network.weights.embedding.apply(input, into: stream, context)
         let layers = request.layers(of: network)
+        let room = try context.workspace.take(1, network.streamFloats(batch.extent(group), layers: layers))
+        var stream = Matrix(room.pointer, rows: batch.tokens(group), columns: network.hiddenSize(after: 0))
+        try network.weights.embedding.apply(input, into: stream, context)
         for layer in 0..<layers {
             try beforeBlock()
             stream = try run(network.blocks[layer], layer, stream, &reduction, context)
+            if let downsampling = network.blocks[layer].downsampling {
+                stream = try downsample(stream, by: downsampling, context)
+            }
         }
         if layers == network.blocks.count {
             for states in [stream, context.pruned?.states].compactMap({ $0 }) {
@@ -98,6 +103,18 @@ struct ForwardPass {
         if mayMerge { throw Failure(.unsupported, "layer \(layer + 1) has no keys by which tokens could be merged") }
         reduction?.endLayer(context)
         return stream
+    }
+
+    /// Makes fewer, wider rows of `stream`, in the same memory.
+    private func downsample(
+        _ stream: Matrix, by downsampling: any Downsampling, _ context: ForwardContext
+    ) throws(Failure) -> Matrix {
+        let grids = context.grids.map(downsampling.grid(after:))
+        let output = Matrix(
+            stream.pointer, rows: grids.reduce(0) { $0 + $1.count }, columns: downsampling.outputSize)
+        try downsampling.apply(stream, into: output, context)
+        context.downsample(to: grids)
+        return output
     }
 
     private func write(

@@ -17,6 +17,7 @@ public struct ResultShape: Sendable {
         _ batch: Batch, _ request: Request, reducer: (any Reducer)?, _ network: Network
     ) throws(Failure) {
         try batch.check(network)
+        if reducer != nil { try network.checkReducible() }
         switch request {
         case .vectors(let options):
             try options.check(network)
@@ -27,7 +28,7 @@ public struct ResultShape: Sendable {
                 throw Failure(.invalidArgument, "layer \(layer) is not in 0 ... \(network.blocks.count)")
             }
             offsets = ResultShape.tokenOffsets(batch, unmerged ? nil : reducer, network, after: layer)
-            columns = network.hiddenSize
+            columns = network.hiddenSize(after: layer)
         case .scores(let kind, let unmerged):
             let head = try network.weights.head(kind)
             columns = head.outputs
@@ -52,6 +53,9 @@ public struct ResultShape: Sendable {
     private static func tokenOffsets(
         _ batch: Batch, _ reducer: (any Reducer)?, _ network: Network, after layer: Int
     ) -> [Int] {
+        if network.blocks.prefix(layer).contains(where: { $0.downsampling != nil }) {
+            return batch.grids.reduce(into: [0]) { $0.append($0[$0.count - 1] + network.grid($1, after: layer).count) }
+        }
         guard let reducer, layer > 0 else { return batch.offsets }
         let outline = network.outline
         var offsets = [0]
@@ -104,36 +108,54 @@ extension Request {
 }
 
 extension Network {
-    /// Floats of workspace that a slice of `rows` tokens in `sequences` sequences takes; `reducer`: of a reduced run.
+    /// Floats of the stream in the first `layers` blocks, where it takes most.
+    func streamFloats(_ extent: StreamExtent, layers: Int) -> Int {
+        var extent = extent
+        var floats = Workspace.floats(extent.rows, hiddenSize(after: 0))
+        for block in blocks.prefix(layers) {
+            guard let downsampling = block.downsampling else { continue }
+            extent = downsampling.extent(after: extent)
+            floats = max(floats, Workspace.floats(extent.rows, downsampling.outputSize))
+        }
+        return floats
+    }
+
+    /// Floats of workspace that a slice of sequences takes; `reducer`: of a reduced run.
     public func workspaceFloats(
-        rows: Int, sequences: Int, _ request: Request, reducer: ReducerNeeds?
+        _ whole: StreamExtent, _ request: Request, reducer: ReducerNeeds?
     ) throws(Failure) -> Int {
+        var extent = whole
         var blockFloats = 0
-        for block in blocks.prefix(request.layers(of: self)) {
+        let layers = request.layers(of: self)
+        for block in blocks.prefix(layers) {
+            let (rows, hiddenSize) = (extent.rows, block.hiddenSize)
             for sublayer in block.sublayers {
-                var floats = sublayer.workspaceFloats(rows: rows, hidden: hiddenSize)
+                var floats = sublayer.workspaceFloats(extent, hidden: hiddenSize)
                 if let reducer, case .mixer(let mixer) = sublayer.operation, let size = mixer.metricSize {
                     floats = max(floats, reducer.mixes ? Workspace.floats(rows, hiddenSize) : 0)
                     floats += LayerSignals.floats(reducer.signals, rows: rows, metricSize: size, heads: mixer.heads)
                 }
                 blockFloats = max(blockFloats, floats)
             }
+            guard let downsampling = block.downsampling else { continue }
+            blockFloats = max(blockFloats, downsampling.workspaceFloats(extent))
+            extent = downsampling.extent(after: extent)
         }
         let keepsPruned = reducer?.prunes == true && request.isUnmerged
         let ending: Int
         switch request {
         case .vectors:
             ending = weights.pipeline.workspaceFloats(
-                rows: rows, sequences: sequences, hiddenSize: hiddenSize)
+                rows: extent.rows, sequences: extent.sequences, hiddenSize: hiddenSize)
         case .states: ending = 0
         case .scores(let kind, _):
             let head = try weights.head(kind)
             ending =
-                head.workspaceFloats(rows: rows)
-                + (reducer == nil ? 0 : Workspace.floats(rows, head.outputs)) * (keepsPruned ? 2 : 1)
+                head.workspaceFloats(rows: extent.rows)
+                + (reducer == nil ? 0 : Workspace.floats(extent.rows, head.outputs)) * (keepsPruned ? 2 : 1)
         }
-        return Workspace.floats(rows, hiddenSize) * (keepsPruned ? 2 : 1)
-            + max(weights.embedding.workspaceFloats(rows: rows), blockFloats, ending)
+        return streamFloats(whole, layers: layers) * (keepsPruned ? 2 : 1)
+            + max(weights.embedding.workspaceFloats(rows: whole.rows), blockFloats, ending)
     }
 }
 

@@ -35,7 +35,7 @@ public final class Runner: @unchecked Sendable {
             let pass = try ForwardPass(network, batch, request, shape: shape, reducer: reducer, output: output)
             for slice in batch.groups(of: 0..<batch.sequences, tokens: sliceTokens) {
                 for (group, reduction) in try run(slice, pass, progress) {
-                    history.append(lengths: group.map(batch.length), reduction: reduction)
+                    history.append(lengths: group.map(batch.length), grids: batch.grids(group), reduction: reduction)
                 }
             }
             try progress?("encode", batch.sequences, batch.sequences)
@@ -50,7 +50,11 @@ public final class Runner: @unchecked Sendable {
         let batch = pass.batch
         try context.workspace.reserve(floats: pass.workspaceFloats(slice), besides: pass.mapFloats(slice))
         let threads = Int(nk_running_threads(Int32(clamping: context.threads)))
-        let schedule = Schedule(batch, slice, hiddenSize: network.hiddenSize, threads: threads)
+        let floats = try Double(pass.workspaceFloats(slice) + Workspace.roundings)
+        // Padding of windows, and with it memory, is not the same for all sizes of images.
+        let schedule = Schedule(batch, slice, hiddenSize: network.hiddenSize(after: 0), threads: threads) { group in
+            batch.grids.isEmpty ? 0 : Double((try? pass.workspaceFloats(group)) ?? .max) / floats
+        }
         var results: [(group: Range<Int>, reduction: Reduction?)] = []
         var done = slice.lowerBound
         if !schedule.apart.isEmpty {
@@ -76,7 +80,7 @@ public final class Runner: @unchecked Sendable {
             guard let history else {
                 throw Failure(.notFound, "the session has not run anything yet, or its last run has failed")
             }
-            return try history.map(layer: layer, layers: network.blocks.count)
+            return try history.map(layer: layer, of: network)
         }
     }
 
@@ -92,25 +96,32 @@ public final class Runner: @unchecked Sendable {
 /// Where the tokens of a run went.
 private struct TokenHistory {
     private var lengths: [Int] = []
+    private var grids: [PatchGrid] = []
     private var layers: [[Int32]] = []
     private let keepsLayers: Bool
 
     init(keepsLayers: Bool) { self.keepsLayers = keepsLayers }
 
-    mutating func append(lengths: [Int], reduction: Reduction?) {
+    mutating func append(lengths: [Int], grids: [PatchGrid], reduction: Reduction?) {
         self.lengths.append(contentsOf: lengths)
+        self.grids.append(contentsOf: grids)
         guard let reduction else { return }
         for (index, rows) in reduction.trace.enumerated() {
             if index < layers.count { layers[index].append(contentsOf: rows) } else { layers.append(rows) }
         }
     }
 
-    func map(layer: Int?, layers count: Int) throws(Failure) -> [Int32] {
+    func map(layer: Int?, of network: Network) throws(Failure) -> [Int32] {
+        let count = network.blocks.count
         if let layer, layer < 1 || layer > count {
             throw Failure(.invalidArgument, "layer \(layer) is not in 1 ... \(count)")
         }
         if keepsLayers, let layer, layer > layers.count {
             throw Failure(.invalidArgument, "the last run ended after layer \(layers.count), before layer \(layer)")
+        }
+        let downsamplings = network.blocks.prefix(layer ?? count).compactMap(\.downsampling)
+        if !downsamplings.isEmpty {
+            return grids.flatMap { grid in downsamplings.reduce(PatchPlaces(grid)) { $0.downsampled(by: $1) }.rows }
         }
         guard keepsLayers, let rows = layer.map({ layers[$0 - 1] }) ?? layers.last else {
             return lengths.flatMap { length in (0..<length).map { Int32(truncatingIfNeeded: $0) } }

@@ -19,17 +19,24 @@ struct Schedule {
     private static let costOfWaiting = 1.05
 
     /// Shares the sequences `slice` of `batch` among `threads` threads.
-    init(_ batch: Batch, _ slice: Range<Int>, hiddenSize: Int, threads: Int) {
+    ///
+    /// - Parameter share: the part of the slice's memory that a group takes, where it is not that of its tokens.
+    init(
+        _ batch: Batch, _ slice: Range<Int>, hiddenSize: Int, threads: Int, share: (Range<Int>) -> Double = { _ in 0 }
+    ) {
         let tokens = batch.offsets[slice.upperBound] - batch.offsets[slice.lowerBound]
-        let share = threads == 1 ? tokens : tokens / (4 * threads)
-        let limit = min(max(share, Self.usualTokens.lowerBound), Self.usualTokens.upperBound)
+        let even = threads == 1 ? tokens : tokens / (4 * threads)
+        let limit = min(max(even, Self.usualTokens.lowerBound), Self.usualTokens.upperBound)
         let groups = batch.groups(of: slice, tokens: limit)
         guard threads > 1, groups.count > 1 else {
             together = groups
             return
         }
         // Lanes have equal parts of the slice's memory: what does not fit there needs all of it.
-        let fits = { (group: Range<Int>) in min(threads, groups.count) * batch.tokens(group) <= tokens }
+        func fits(_ group: Range<Int>) -> Bool {
+            min(threads, groups.count) * batch.tokens(group) <= tokens
+                && Double(min(threads, groups.count)) * share(group) <= 1
+        }
         let candidates = groups.filter(fits).map { (group: $0, cost: Self.cost(batch, $0, hiddenSize)) }
             .sorted { $0.cost > $1.cost }
         let costs = candidates.map(\.cost)

@@ -548,7 +548,8 @@ class Model:
         Returns
         -------
         list of float32 [length, hidden_size], or float32 [length, hidden_size] for a single input
-            The arrays of a list are views of one array.
+            The arrays of a list are views of one array. Where a network merges patches between its stages (Swin), lengths and
+            sizes are those of the layer (``describe()["hidden_sizes"]``).
         """
         with self._sessions.borrow() as session:
             return session.hidden_states(

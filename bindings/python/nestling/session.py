@@ -359,8 +359,14 @@ class Session:
         """Returns where the tokens of each image begin before any are merged. The library does not look at pixels for that."""
         offsets = np.zeros(images.count + 1, np.uintp)
         count = ctypes.c_size_t(0)
+        options = _ffi.RunOptions(layer=_ffi.LAYER_EMBEDDINGS)
         library.nestling_session_image_hidden_states(
-            self._handle, *images.arguments, None, None, ctypes.byref(count), pointer(offsets, ctypes.c_size_t)
+            self._handle,
+            *images.arguments,
+            ctypes.byref(options),
+            None,
+            ctypes.byref(count),
+            pointer(offsets, ctypes.c_size_t),
         )
         return offsets
 

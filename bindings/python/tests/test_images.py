@@ -120,6 +120,42 @@ def test_submodels_that_transformers_cannot_express(fixtures, images, name, pack
             assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("bfloat16", 0.05), ("int8", 0.3), ("int4", 1.0)])
+def test_swin(fixtures, images, dtype, tolerance, tmp_path):
+    """Stages of other sizes: rows and columns of each layer are its own."""
+    golden = read_safetensors(fixtures / "swin" / "base" / "golden.safetensors")
+    model = nestling.load(fixtures / "swin" / "base", dtype=dtype)
+    assert model.hidden_size == 24 and model.describe()["hidden_sizes"] == [6, 6, 12, 24, 24, 24]
+    for layer in range(model.layers + 1):
+        for index, state in enumerate(model.hidden_states(pixels=images, layer=layer)):
+            if f"hidden.{layer}.{index}" in golden:
+                assert state.shape == golden[f"hidden.{layer}.{index}"].shape
+                assert relative_error(state, golden[f"hidden.{layer}.{index}"]) < tolerance
+    vectors = model.encode(pixels=images)
+    for index, vector in enumerate(vectors):
+        assert relative_error(vector, golden[f"vector.{index}"]) < tolerance
+    model.save(tmp_path / "packed", packed=True)
+    assert np.array_equal(nestling.load(tmp_path / "packed").encode(pixels=images), vectors)
+    scores = nestling.load(fixtures / "swin" / "image-classification", dtype=dtype).logits(pixels=images)
+    assert [len(row) for row in scores] == [5] * 4
+    for reduction in (nestling.ToMe(r=2), nestling.EViT(keep=0.5)):
+        for call in (model.encode, model.hidden_states):
+            with pytest.raises(nestling.UnsupportedError, match="swin model cannot be reduced"):
+                call(pixels=images, reduction=reduction)
+    with pytest.raises(nestling.UnsupportedError, match="swin model cannot be reduced"):
+        model.estimate_reduction(64, nestling.ToMe(r=2))
+
+
+def test_swin_tokens(fixtures, images):
+    """Patches of 3 x 4 pixels: 11 x 8 of an image of 32 x 32, and a quarter of them, rounded up, after each stage."""
+    with nestling.load(fixtures / "swin" / "base").session() as session:
+        states = session.hidden_states(pixels=images[:1])
+        assert [len(state) for state in states] == [6]
+        (places,) = session.token_map()
+        expected = [(row // 4) * 2 + column // 4 for row in range(11) for column in range(8)]
+        assert np.array_equal(places, expected)
+
+
 def test_refusals(vit, bert, images):
     for call in (vit.encode, vit.hidden_states):
         with pytest.raises(nestling.InvalidArgumentError, match="takes images, not token ids"):

@@ -12,6 +12,8 @@ public struct Meeting {
     let headSize: Int
     /// Multiplied with each product of query and key.
     let scale: Float
+    /// The sequences whose rows these are, if not those of the context.
+    let layout: WindowLayout?
     /// The type to which the inputs of products may be rounded: float32 or bfloat16.
     let inputType: StoredType
 }

@@ -44,8 +44,12 @@ public struct Softmax: Rule {
         _ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext,
         _ body: (nk_attention_f32_arguments, ForwardContext.Run) -> Void
     ) {
-        context.offsets.withUnsafeBufferPointer { offsets in
-            context.positions.withUnsafeBufferPointer { positions in
+        let sequences = meeting.layout?.sequences ?? context.sequences
+        let runs =
+            meeting.layout == nil
+            ? context.runs : [ForwardContext.Run(sequences: 0..<sequences, isBiased: false, isPooled: false)]
+        (meeting.layout?.offsets ?? context.offsets).withUnsafeBufferPointer { offsets in
+            (meeting.layout?.positions ?? context.positions).withUnsafeBufferPointer { positions in
                 context.keyBias.withUnsafeBufferPointer { keyBias in
                     guard let offsets = offsets.baseAddress else { return }
                     var arguments = nk_attention_f32_arguments(
@@ -54,7 +58,7 @@ public struct Softmax: Rule {
                         value: meeting.values.pointer, value_stride: meeting.values.stride,
                         output: meeting.output.pointer, output_stride: meeting.output.stride,
                         heads: meeting.heads, key_heads: meeting.keyHeads, head_size: meeting.headSize,
-                        offsets: offsets, sequences: context.sequences, scale: meeting.scale, softcap: softcap,
+                        offsets: offsets, sequences: sequences, scale: meeting.scale, softcap: softcap,
                         causal: 0, window: -1, positions: positions.baseAddress,
                         key_bias: nil, alibi_slopes: nil, relative_bias: nil,
                         relative_radius: 0, key_type: NK_F32, value_type: NK_F32,
@@ -62,7 +66,7 @@ public struct Softmax: Rule {
                     for support in supports { support.describe(&arguments) }
                     // The kernel may round otherwise with a bias, though it be 0: a sequence that has not merged gets none,
                     // whatever others of the batch have done.
-                    for run in context.runs {
+                    for run in runs {
                         arguments.offsets = offsets + run.sequences.lowerBound
                         arguments.sequences = run.sequences.count
                         arguments.key_bias = run.isBiased ? keyBias.baseAddress : nil

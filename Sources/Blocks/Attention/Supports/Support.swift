@@ -10,6 +10,8 @@ public protocol Support: Sendable {
     var radius: Int? { get }
     /// Whether tokens meet only those before them and themselves.
     var isCausal: Bool { get }
+    /// The sides of the windows that this support is for; `nil`: it looks at positions in any order.
+    var windowSize: Int? { get }
     /// Writes this support's part into `arguments`; what it points to lives as long as this support.
     func describe(_ arguments: inout nk_attention_f32_arguments)
 }
@@ -17,4 +19,5 @@ public protocol Support: Sendable {
 extension Support {
     public var radius: Int? { nil }
     public var isCausal: Bool { false }
+    public var windowSize: Int? { nil }
 }
