@@ -96,7 +96,7 @@ import Testing
         let sequences = TokenSequences(for: network, lengths: [100], seed: 3)
         let reducer = try Reducers.reducer(json: #"{"method":"token_transforming","r":40,"layers":[1]}"#)
         let workspace = try network.workspaceFloats(
-            rows: 100, sequences: 1, request, reducer: ReducerNeeds(reducer))
+            StreamExtent(rows: 100, sequences: 1), request, reducer: ReducerNeeds(reducer))
         let keySize = network.outline.layers[0].keySize
         let needed = 4 * (workspace + 100 * 60 + 100 * 64 + 60 * keySize + 100 * 60)
         let expected = try network.runner().run(sequences, request, reducer: reducer)
