@@ -85,15 +85,21 @@ public struct StoredMatrix: @unchecked Sendable {
         let target = UnsafeMutableRawPointer(storage.pointer)
         func transpose<Element: BitwiseCopyable>(_: Element.Type) {
             let size = MemoryLayout<Element>.size
-            var row = 0
-            for column in ranges.joined() {
-                for index in 0..<columns {
-                    target.storeBytes(
-                        of: matrix.bytes.loadUnaligned(
-                            fromByteOffset: (index * matrix.columns + column) * size, as: Element.self),
-                        toByteOffset: (row * columns + index) * size, as: Element.self)
+            var done = 0
+            for range in ranges {
+                // As many columns at a time as a cache line holds.
+                for first in stride(from: range.lowerBound, to: range.upperBound, by: 64 / size) {
+                    let count = min(64 / size, range.upperBound - first)
+                    for index in 0..<columns {
+                        let source = matrix.bytes + (index * matrix.columns + first) * size
+                        for column in 0..<count {
+                            target.storeBytes(
+                                of: source.loadUnaligned(fromByteOffset: column * size, as: Element.self),
+                                toByteOffset: ((done + column) * columns + index) * size, as: Element.self)
+                        }
+                    }
+                    done += count
                 }
-                row += 1
             }
         }
         if transposing {
