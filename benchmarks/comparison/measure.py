@@ -7,7 +7,7 @@ import time
 
 from .agreement import agrees, compare
 from .engines import suits
-from .inputs import SENTENCES
+from .texts import SENTENCES
 from .process import EngineFailure, EngineProcess
 
 # A turn lasts at least this long for the fastest engine, by repeating short runs...
@@ -196,7 +196,7 @@ def run_group(bench, members, references, seconds, ours="nestling"):
             if table[case]:
                 say(f"{bench.model.name}: {case}: " + ", ".join(table[case]))
                 times, count = measure(bench, table[case], case, seconds)
-                result["cases"][case] = summarize(times, sum(map(len, bench.inputs[case])), count, ours)
+                result["cases"][case] = summarize(times, bench.model.takes.tokens(bench.inputs[case]), count, ours)
                 result["times"][case] = times
     finally:
         for process in filter(None, running.values()):

@@ -5,9 +5,12 @@ import json
 import shutil
 from pathlib import Path
 
+from . import images, texts
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
 # The cases of the table in the documentation; a run with `--cases all` has all of `inputs` for every model.
-TABLE = {"MiniLM": ("8 x 128", "1 x 16", "256 sentences"), "BERT-base, random": ("8 x 128", "1 x 512")}
+TABLE = {"MiniLM": ("8 x 128", "1 x 16", "256 sentences"), "BERT-base, random": ("8 x 128", "1 x 512"),
+         "ViT-B/16, random": tuple(images.SHAPES)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +20,12 @@ class Model:
     name: str
     directory: str
     converted: str
+    of_images: bool = False
+
+    @property
+    def takes(self):
+        """The module that knows its inputs."""
+        return images if self.of_images else texts
 
 
 def write_bert_base(directory, tokenizer_source):
@@ -35,17 +44,19 @@ def write_bert_base(directory, tokenizer_source):
 
 
 def make_models(minilm, work, in_child):
-    """Both models: {name: Model}. in_child runs a function in another process, so that this one stays small and idle."""
+    """All models: {name: Model}. in_child runs a function in another process, so that this one stays small and idle."""
     models = {}
-    for name, folder in (("MiniLM", "minilm"), ("BERT-base, random", "bert-base")):
+    for name, folder in (("MiniLM", "minilm"), ("BERT-base, random", "bert-base"), ("ViT-B/16, random", "vit-base")):
         directory, converted = work / folder, work / (folder + "-converted")
         converted.mkdir(exist_ok=True)
         if not (directory / "config.json").exists():
             if name == "MiniLM":
                 directory.symlink_to(Path(minilm).resolve(), target_is_directory=True)
+            elif folder == "vit-base":
+                in_child(images.write_vit_base, str(directory))
             else:
                 in_child(write_bert_base, str(directory), str(minilm))
-        models[name] = Model(name, str(directory), str(converted))
+        models[name] = Model(name, str(directory), str(converted), of_images=folder == "vit-base")
     return models
 
 

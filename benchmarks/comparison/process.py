@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import engines
-from .inputs import SENTENCES
+from .texts import SENTENCES
 
 # An answer that takes longer than this is none.
 PATIENCE = 900

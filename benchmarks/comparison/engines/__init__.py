@@ -3,7 +3,10 @@
     PACKAGES                                   modules imported before the clock of loading starts
     variants(dtype) -> {name: settings}        the settings worth trying; empty: the engine has no such precision
     prepare(model, dtype)                      writes what loading needs into model.converted, if it is not there
-    load(model, dtype, threads, settings) -> run(rows, pooled) -> float32 [b, n, hidden], or [b, hidden] if pooled
+    load(model, dtype, threads, settings) -> run(rows, pooled) -> float32 [b, n, hidden], or a list of [n, hidden], or
+                                               [b, hidden] if pooled
+
+Rows are lists of token ids, or one array of pixels [b, channels, height, width].
 
 The settings "environment" are set before the process starts. With "workers", batches run side by side, one thread each;
 with "static", the model is compiled for each shape.
@@ -15,7 +18,7 @@ import shutil
 
 import numpy as np
 
-from ..inputs import padded_batches
+from ..texts import padded_batches
 
 NAMES = ("nestling", "onnxruntime", "openvino", "pytorch", "ctranslate2")
 
@@ -51,20 +54,39 @@ def means(states, mask):
     return np.matmul(weights[:, None, :], states)[:, 0, :]
 
 
-def padded_runner(forward, threads, settings):
-    """The `run` of an engine that needs padding. forward: (ids, mask or None) int64 [b, n] -> states float32 NumPy array.
+def states_module(model, attention):
+    """The checkpoint as a module of PyTorch from the inputs, in the order of `model.takes.AXES`, to the last hidden states."""
+    import torch
+    import transformers
 
-    A mask of None says that there is no padding.
+    transformers.logging.set_verbosity_error()
+    network = transformers.AutoModel.from_pretrained(model.directory, attn_implementation=attention).eval()
+    network.pooler = None
+
+    class States(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, *inputs):
+            return self.network(**dict(zip(model.takes.AXES, inputs))).last_hidden_state
+
+    return States()
+
+
+def padded_runner(model, forward, threads, settings):
+    """The `run` of an engine that needs padding. forward: the inputs by name, int64 [b, n] or float32 pixels -> states float32
+    NumPy array. Without padding there is a mask, of ones.
     """
     workers = concurrent.futures.ThreadPoolExecutor(threads) if settings.get("workers") else None
 
     def run_batch(batch):
         chosen, ids, mask = batch
-        return chosen, means(forward(ids, mask), mask)
+        return chosen, means(forward({"input_ids": ids, "attention_mask": mask}), mask)
 
     def run(rows, pooled):
         if not pooled:
-            return forward(np.array(rows, np.int64), None)
+            return forward(model.takes.feed(rows))
         batches = padded_batches(rows)
         vectors = None
         for chosen, found in (workers.map(run_batch, batches) if workers else map(run_batch, batches)):

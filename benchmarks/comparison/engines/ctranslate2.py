@@ -40,10 +40,10 @@ def load(model, dtype, threads, settings):
         compute_type={"float32": "float32", "int8": "int8_float32"}[dtype],
         inter_threads=threads if settings.get("workers") else 1, intra_threads=engine_threads(threads, settings))
 
-    def forward(ids, mask):
-        lengths = np.full(len(ids), ids.shape[1], np.int32) if mask is None else mask.sum(axis=1).astype(np.int32)
-        found = encoder.forward_batch(ctranslate2.StorageView.from_array(ids.astype(np.int32)),
+    def forward(inputs):
+        lengths = inputs["attention_mask"].sum(axis=1).astype(np.int32)
+        found = encoder.forward_batch(ctranslate2.StorageView.from_array(inputs["input_ids"].astype(np.int32)),
                                       ctranslate2.StorageView.from_array(lengths))
         return np.array(found.last_hidden_state)
 
-    return padded_runner(forward, threads, settings)
+    return padded_runner(model, forward, threads, settings)

@@ -1,6 +1,4 @@
-"""Nestling: sequences as they are, without padding. Settings: "ffn" cuts a submodel with this part of the FFN's width."""
-
-import numpy as np
+"""Nestling: sequences as they are, without padding; images as pixels. Settings: "ffn" cuts a submodel with this part of the FFN's width."""
 
 PACKAGES = ("nestling",)
 
@@ -24,6 +22,6 @@ def load(model, dtype, threads, settings):
     def run(rows, pooled):
         if pooled:
             return network.encode(rows, pooling="mean", normalize_embeddings="never", show_progress_bar=False)
-        return np.stack(network.hidden_states(rows, show_progress_bar=False))
+        return network.hidden_states(**{model.takes.ARGUMENT: rows}, show_progress_bar=False)
 
     return run

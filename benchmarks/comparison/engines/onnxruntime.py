@@ -1,4 +1,4 @@
-"""onnxruntime: the exported model after onnxruntime.transformers' BERT optimizer (fused attention, layer norms, GELU).
+"""onnxruntime: the exported model after onnxruntime.transformers' optimizer (fused attention, layer norms, GELU).
 
 Graph optimization at its highest level, spinning of its threads as by default. bfloat16: none on x86. int8: dynamic
 quantization of the fused model's matrix products, weights per tensor or per channel, over the whole range or 7 bits of it
@@ -7,9 +7,7 @@ quantization of the fused model's matrix products, weights per tensor or per cha
 
 from pathlib import Path
 
-import numpy as np
-
-from . import engine_threads, once, padded_runner, with_workers
+from . import engine_threads, once, padded_runner, states_module, with_workers
 
 PACKAGES = ("onnxruntime",)
 QUANTIZED = {"per tensor": {"per_channel": False, "reduce_range": False},
@@ -37,34 +35,34 @@ def prepare(model, dtype):
         once(converted / folder_name(name), lambda folder: quantize(converted / "onnxruntime", folder, options))
 
 
+def divided(module, query, key, value, attention_mask, **options):
+    """Attention of all pairs, for transformers: heads [b, heads, n, head size] to [b, n, heads, head size]."""
+    import torch
+
+    weights = torch.softmax(torch.matmul(query, key.transpose(2, 3)) / query.shape[-1] ** 0.5, dim=-1)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
+
+
 def export(model, folder):
     """Writes the fused model."""
     import torch
-    import transformers
     from onnxruntime.transformers import optimizer
+    from transformers import AttentionInterface
 
-    transformers.logging.set_verbosity_error()
-    network = transformers.AutoModel.from_pretrained(model.directory, attn_implementation="eager").eval()
-
-    class States(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network = network
-
-        def forward(self, input_ids, attention_mask):
-            return self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-
+    AttentionInterface.register("divided", divided)
+    # Without a mask the optimizer knows scores by their division only.
+    states = states_module(model, "eager" if "attention_mask" in model.takes.AXES else "divided")
     exported = folder / "exported.onnx"
-    example = torch.ones(2, 16, dtype=torch.long)
-    axes = {0: "batch", 1: "tokens"}
-    torch.onnx.export(States(), (example, example), str(exported), dynamo=False, opset_version=17,
-                      input_names=["input_ids", "attention_mask"], output_names=["states"],
-                      dynamic_axes={"input_ids": axes, "attention_mask": axes, "states": axes})
-    fused = optimizer.optimize_model(str(exported), model_type="bert", opt_level=0, use_gpu=False,
-                                     num_heads=network.config.num_attention_heads, hidden_size=network.config.hidden_size)
+    axes = model.takes.AXES
+    torch.onnx.export(states, tuple(torch.from_numpy(array) for array in model.takes.example().values()), str(exported),
+                      dynamo=False, opset_version=17, input_names=list(axes), output_names=["states"],
+                      dynamic_axes={**axes, "states": next(iter(axes.values()))})
+    config = states.network.config
+    fused = optimizer.optimize_model(str(exported), model_type=model.takes.OPTIMIZER, opt_level=0, use_gpu=False,
+                                     num_heads=config.num_attention_heads, hidden_size=config.hidden_size)
     exported.unlink()
     counts = fused.get_fused_operator_statistics()
-    if counts["Attention"] != network.config.num_hidden_layers:
+    if counts["Attention"] != config.num_hidden_layers:
         raise RuntimeError(f"no attention was fused: {counts}")
     fused.save_model_to_file(str(folder / "model.onnx"))
 
@@ -90,7 +88,7 @@ def load(model, dtype, threads, settings):
     path = str(Path(model.converted) / settings["folder"] / "model.onnx")
     session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
-    def forward(ids, mask):
-        return session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids) if mask is None else mask})[0]
+    def forward(inputs):
+        return session.run(None, inputs)[0]
 
-    return padded_runner(forward, threads, settings)
+    return padded_runner(model, forward, threads, settings)

@@ -9,10 +9,7 @@ or bfloat16. All are tried.
 import threading
 from pathlib import Path
 
-import numpy as np
-
-from ..inputs import calibration_rows
-from . import once, padded_runner
+from . import once, padded_runner, states_module
 
 PACKAGES = ("openvino",)
 
@@ -50,25 +47,20 @@ def prepare(model, dtype):
 
 
 def convert(model):
-    """The checkpoint as an OpenVINO model from ids and mask [b, n] to states."""
+    """The checkpoint as an OpenVINO model from its inputs to states."""
     import openvino
     import torch
-    import transformers
 
-    transformers.logging.set_verbosity_error()
-    network = transformers.AutoModel.from_pretrained(model.directory, attn_implementation="sdpa").eval()
-
-    class States(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network = network
-
-        def forward(self, input_ids, attention_mask):
-            return self.network(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-
-    example = torch.ones(2, 16, dtype=torch.long)
-    return openvino.convert_model(States(), example_input={"input_ids": example, "attention_mask": example},
-                                  input=[("input_ids", [-1, -1], np.int64), ("attention_mask", [-1, -1], np.int64)])
+    example = model.takes.example()
+    converted = openvino.convert_model(states_module(model, "sdpa"),
+                                       example_input=tuple(torch.from_numpy(array) for array in example.values()))
+    for port, (name, axes) in zip(converted.inputs, model.takes.AXES.items()):
+        port.get_tensor().set_names({name})
+        port.get_node().set_element_type(openvino.Type(example[name].dtype))
+        port.get_node().set_partial_shape(openvino.PartialShape(
+            [-1 if axis in axes else size for axis, size in enumerate(example[name].shape)]))
+    converted.validate_nodes_and_infer_types()
+    return converted
 
 
 def quantize(model, source, folder):
@@ -79,10 +71,9 @@ def quantize(model, source, folder):
     import openvino
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    rows = [np.array([row], np.int64) for row in calibration_rows(Path(model.directory) / "tokenizer.json")]
-    data = nncf.Dataset([{"input_ids": ids, "attention_mask": np.ones_like(ids)} for ids in rows])
+    rows = model.takes.calibration(model)
     core = openvino.Core()
-    quantized = nncf.quantize(core.read_model(source), data, subset_size=len(rows),
+    quantized = nncf.quantize(core.read_model(source), nncf.Dataset(rows), subset_size=len(rows),
                               model_type=nncf.ModelType.TRANSFORMER)
     openvino.save_model(quantized, folder / "static.xml", compress_to_fp16=False)
     compressed = nncf.compress_weights(core.read_model(source), mode=nncf.CompressWeightsMode.INT8_SYM)
@@ -105,20 +96,19 @@ def load(model, dtype, threads, settings):
     if not settings.get("static"):
         compiled[None] = core.compile_model(graph, "CPU", options)
 
-    def request_for(shape):
-        key = shape if settings.get("static") else None
+    def request_for(inputs):
+        key = next(iter(inputs.values())).shape if settings.get("static") else None
         if key not in compiled:
             fixed = graph.clone()
-            fixed.reshape({"input_ids": list(shape), "attention_mask": list(shape)})
+            fixed.reshape({name: list(array.shape) for name, array in inputs.items()})
             compiled[key] = core.compile_model(fixed, "CPU", options)
         mine = requests.__dict__
         if key not in mine:
             mine[key] = compiled[key].create_infer_request()
         return mine[key]
 
-    def forward(ids, mask):
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids) if mask is None else mask}
+    def forward(inputs):
         # Shared: neither inputs nor outputs are copied; an output is used before the next run of the same request.
-        return request_for(ids.shape).infer(inputs, share_inputs=True, share_outputs=True)[0]
+        return request_for(inputs).infer(inputs, share_inputs=True, share_outputs=True)[0]
 
-    return padded_runner(forward, threads, settings)
+    return padded_runner(model, forward, threads, settings)

@@ -1,4 +1,4 @@
-"""PyTorch: transformers' BertModel in inference mode with fused attention (sdpa), eager.
+"""PyTorch: transformers' model in inference mode with fused attention (sdpa), eager.
 
 bfloat16: the model in bfloat16. int8: dynamic quantization of the linear layers (torch.ao.quantization), with scales per
 tensor or per channel, by the "x86" or the "onednn" kernels. torch.compile is left out: it needs a C++ compiler, and a
@@ -64,9 +64,11 @@ def load(model, dtype, threads, settings):
     if dtype == "int8":
         network = quantize(network, settings)
 
-    def forward(ids, mask):
+    def forward(inputs):
+        mask = inputs.get("attention_mask")
+        if mask is not None and mask.all():
+            inputs = {name: array for name, array in inputs.items() if name != "attention_mask"}
         with torch.inference_mode():
-            mask = None if mask is None else torch.from_numpy(mask)
-            return network(input_ids=torch.from_numpy(ids), attention_mask=mask).last_hidden_state.float().numpy()
+            return network(**{name: torch.from_numpy(array) for name, array in inputs.items()}).last_hidden_state.float().numpy()
 
-    return padded_runner(forward, threads, settings)
+    return padded_runner(model, forward, threads, settings)

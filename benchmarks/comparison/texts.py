@@ -1,4 +1,4 @@
-"""Token ids of every case, seeded."""
+"""Models of text: token ids of every case, seeded, and what converters must know of their inputs."""
 
 import ast
 import re
@@ -11,6 +11,10 @@ SHAPES = {"1 x 16": (1, 16), "1 x 128": (1, 128), "8 x 128": (8, 128), "1 x 512"
 SENTENCES = "256 sentences"
 PEER_BATCH = 32
 VOCABULARY = 30522
+# Inputs of the network and their axes of any size, onnxruntime's name of such networks, Nestling's of such inputs.
+AXES = {name: {0: "batch", 1: "tokens"} for name in ("input_ids", "attention_mask")}
+OPTIMIZER = "bert"
+ARGUMENT = "inputs"
 
 
 def python_sentences(count, seed=1):
@@ -48,10 +52,26 @@ def make_inputs(tokenizer_path):
     return cases
 
 
-def calibration_rows(tokenizer_path):
+def feed(rows):
+    """Rows of one length as the network's inputs."""
+    ids = np.array(rows, np.int64)
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+
+def tokens(rows):
+    return sum(map(len, rows))
+
+
+def example():
+    """Inputs to trace a network with."""
+    return feed(np.ones((2, 16)))
+
+
+def calibration(model):
     """What a peer may calibrate a static quantization with: sentences and random ids, none of which is measured."""
     random = np.random.default_rng(4)
-    return tokenized(tokenizer_path, python_sentences(64, seed=3)) + random.integers(1000, VOCABULARY, (16, 128)).tolist()
+    rows = tokenized(Path(model.directory) / "tokenizer.json", python_sentences(64, seed=3))
+    return [feed([row]) for row in rows + random.integers(1000, VOCABULARY, (16, 128)).tolist()]
 
 
 def padded_batches(rows):
