@@ -17,6 +17,13 @@ public struct Workspace: ~Copyable {
     /// Floats that a matrix takes here: rows start at cache lines where the stride allows, so sizes are rounded up.
     public static func floats(_ rows: Int, _ columns: Int) -> Int { (rows * columns + 15) / 16 * 16 }
 
+    /// Floats that a matrix with ``spreadStride(_:)`` takes.
+    public static func spreadFloats(_ rows: Int, _ columns: Int) -> Int { floats(rows, spreadStride(columns)) }
+
+    /// Floats from one row to the next of a matrix that products read: a tile reads a column of some 14 rows at once, and rows
+    /// that are whole pages apart would share a few sets of the first-level cache.
+    private static func spreadStride(_ columns: Int) -> Int { columns % 1024 == 0 ? columns + 16 : columns }
+
     /// Bytes held.
     public var byteCount: Int { range.count * MemoryLayout<Float>.stride }
 
@@ -57,11 +64,20 @@ public struct Workspace: ~Copyable {
 
     /// Takes `[rows, columns]`, not initialized.
     public mutating func take(_ rows: Int, _ columns: Int) throws(Failure) -> Matrix {
-        let floats = Workspace.floats(rows, columns)
+        try take(rows, columns, stride: columns)
+    }
+
+    /// Takes `[rows, columns]` for products to read, not initialized; rows may be further apart than they are long.
+    public mutating func takeSpread(_ rows: Int, _ columns: Int) throws(Failure) -> Matrix {
+        try take(rows, columns, stride: Workspace.spreadStride(columns))
+    }
+
+    private mutating func take(_ rows: Int, _ columns: Int, stride: Int) throws(Failure) -> Matrix {
+        let floats = Workspace.floats(rows, stride)
         guard let storage, used + floats <= range.count else {
             throw Failure(.internal, "workspace of \(range.count) floats has no room for \(rows) x \(columns)")
         }
         defer { used += floats }
-        return Matrix(storage.pointer + range.lowerBound + used, rows: rows, columns: columns)
+        return Matrix(storage.pointer + range.lowerBound + used, rows: rows, columns: columns, stride: stride)
     }
 }

@@ -20,6 +20,20 @@ import Testing
         #expect(try workspace.take(2, 16).pointer == second.pointer)
     }
 
+    /// Rows that products read are never a whole number of pages apart.
+    @Test func spreadRows() throws {
+        for columns in [1, 768, 1023, 1024, 3072, 4096, 4112] {
+            var workspace = Workspace(limit: 0)
+            try workspace.reserve(floats: Workspace.spreadFloats(3, columns))
+            let matrix = try workspace.takeSpread(3, columns)
+            #expect(matrix.columns == columns && matrix.stride >= columns && matrix.stride < columns + 64)
+            #expect(matrix.stride % 1024 != 0)
+            var failure: Failure?
+            do { _ = try workspace.take(1, 1) } catch { failure = error }
+            #expect(failure != nil, "\(columns) columns take what was said")
+        }
+    }
+
     @Test func workspacesKeepToTheirLimit() throws {
         var workspace = Workspace(limit: 4096)
         try workspace.reserve(floats: 1024)

@@ -7,9 +7,14 @@ public import Models
 public enum FixtureImages {
     /// All of them, in order.
     public static func load() throws -> [PreparedImage] {
-        let file = try Golden("vision", file: "pixels.safetensors")
-        return try (0..<4).map { index in
-            guard let values = file.floats("\(index)"), let shape = file.shape("\(index)"), shape.count == 3 else {
+        try load(Golden("vision", file: "pixels.safetensors"), prefix: "", count: 4)
+    }
+
+    /// The tensors `prefix0`, `prefix1`... of a file.
+    public static func load(_ file: Golden, prefix: String, count: Int) throws -> [PreparedImage] {
+        try (0..<count).map { index in
+            let key = "\(prefix)\(index)"
+            guard let values = file.floats(key), let shape = file.shape(key), shape.count == 3 else {
                 throw Failure(.notFound, "image \(index) is not there")
             }
             let image = try PreparedImage(channels: shape[0], height: shape[1], width: shape[2])

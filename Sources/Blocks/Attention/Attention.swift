@@ -97,7 +97,8 @@ public struct Attention: Mixer {
 
     public func workspaceFloats(_ extent: StreamExtent) -> Int {
         let rows = windows?.rows(extent) ?? extent.rows
-        return 2 * Workspace.floats(rows, heads * headSize) + 2 * Workspace.floats(rows, keyHeads * headSize)
+        return 2 * Workspace.spreadFloats(rows, heads * headSize) + 2
+            * Workspace.spreadFloats(rows, keyHeads * headSize)
             + (windows == nil ? 0 : Workspace.floats(rows, query.inputs))
     }
 
@@ -105,10 +106,10 @@ public struct Attention: Mixer {
         let mark = context.workspace.mark
         let layout = windows.map { $0.layout(of: context.grids) }
         let rows = layout?.rows ?? input.rows
-        let queries = try context.workspace.take(rows, heads * headSize)
-        let keys = try context.workspace.take(rows, keyHeads * headSize)
-        let values = try context.workspace.take(rows, keyHeads * headSize)
-        let mixed = try context.workspace.take(rows, heads * headSize)
+        let queries = try context.workspace.takeSpread(rows, heads * headSize)
+        let keys = try context.workspace.takeSpread(rows, keyHeads * headSize)
+        let values = try context.workspace.takeSpread(rows, keyHeads * headSize)
+        let mixed = try context.workspace.takeSpread(rows, heads * headSize)
         var arranged = input
         if let layout, !layout.isInOrder {
             arranged = try context.workspace.take(rows, input.columns)

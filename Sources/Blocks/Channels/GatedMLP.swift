@@ -37,11 +37,11 @@ public struct GatedMLP: Channel {
             down: down.prefix(outputs: down.outputs, inputs: width), activation: activation)
     }
 
-    public func workspaceFloats(rows: Int) -> Int { Workspace.floats(rows, width) }
+    public func workspaceFloats(rows: Int) -> Int { Workspace.spreadFloats(rows, width) }
 
     public func apply(_ input: Matrix, addingTo stream: Matrix, _ context: ForwardContext) throws(Failure) {
         let mark = context.workspace.mark
-        let hidden = try context.workspace.take(input.rows, width)
+        let hidden = try context.workspace.takeSpread(input.rows, width)
         // First up, then activation(gate) multiplied by it where it lies: one buffer instead of two.
         input.multiply(Product(up, output: hidden), threads: context.threads)
         input.multiply(

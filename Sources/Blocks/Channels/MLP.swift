@@ -33,11 +33,11 @@ public struct MLP: Channel {
             activation: activation)
     }
 
-    public func workspaceFloats(rows: Int) -> Int { Workspace.floats(rows, width) }
+    public func workspaceFloats(rows: Int) -> Int { Workspace.spreadFloats(rows, width) }
 
     public func apply(_ input: Matrix, addingTo stream: Matrix, _ context: ForwardContext) throws(Failure) {
         let mark = context.workspace.mark
-        let hidden = try context.workspace.take(input.rows, width)
+        let hidden = try context.workspace.takeSpread(input.rows, width)
         input.multiply(Product(up, activation: activation, output: hidden), threads: context.threads)
         hidden.multiply(Product(down, residual: stream, output: stream), threads: context.threads)
         context.workspace.release(to: mark)

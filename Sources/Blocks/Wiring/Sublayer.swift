@@ -112,7 +112,7 @@ public struct Sublayer: Sendable {
             }
         let rows = extent.rows
         let matrices = [preNorm, outputNorm].reduce(0) { $0 + ($1 == nil ? 0 : 1) }
-        return own + matrices * Workspace.floats(rows, hidden)
+        return own + matrices * Workspace.spreadFloats(rows, hidden)
             + (parallel?.workspaceFloats(rows: rows, hidden: hidden) ?? 0)
     }
 
@@ -121,7 +121,7 @@ public struct Sublayer: Sendable {
         let mark = context.workspace.mark
         var input = stream
         if let preNorm {
-            input = try context.workspace.take(stream.rows, stream.columns)
+            input = try context.workspace.takeSpread(stream.rows, stream.columns)
             preNorm.apply(stream, into: input, threads: context.threads)
         }
         let parallelInput = try parallel?.input(stream, or: input, context)
