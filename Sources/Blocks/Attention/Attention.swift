@@ -97,9 +97,9 @@ public struct Attention: Mixer {
 
     public func workspaceFloats(_ extent: StreamExtent) -> Int {
         let rows = windows?.rows(extent) ?? extent.rows
-        return 2 * Workspace.spreadFloats(rows, heads * headSize) + 2
-            * Workspace.spreadFloats(rows, keyHeads * headSize)
-            + (windows == nil ? 0 : Workspace.floats(rows, query.inputs))
+        let queries = Workspace.spreadFloats(rows, heads * headSize)
+        let keys = Workspace.spreadFloats(rows, keyHeads * headSize)
+        return 2 * queries + 2 * keys + (windows == nil ? 0 : Workspace.spreadFloats(rows, query.inputs))
     }
 
     public func apply(_ input: Matrix, addingTo stream: Matrix, _ context: ForwardContext) throws(Failure) {
@@ -112,7 +112,7 @@ public struct Attention: Mixer {
         let mixed = try context.workspace.takeSpread(rows, heads * headSize)
         var arranged = input
         if let layout, !layout.isInOrder {
-            arranged = try context.workspace.take(rows, input.columns)
+            arranged = try context.workspace.takeSpread(rows, input.columns)
             layout.arrange(input, into: arranged, threads: context.threads)
         }
         arranged.multiply(

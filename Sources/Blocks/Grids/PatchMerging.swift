@@ -45,12 +45,12 @@ public struct PatchMerging: Downsampling {
     }
 
     public func workspaceFloats(_ extent: StreamExtent) -> Int {
-        Workspace.floats(self.extent(after: extent).rows, 4 * inputSize)
+        Workspace.spreadFloats(self.extent(after: extent).rows, 4 * inputSize)
     }
 
     public func apply(_ stream: Matrix, into output: Matrix, _ context: ForwardContext) throws(Failure) {
         let mark = context.workspace.mark
-        let neighbours = try context.workspace.take(output.rows, 4 * inputSize)
+        let neighbours = try context.workspace.takeSpread(output.rows, 4 * inputSize)
         var first = 0
         for (sequence, old) in context.grids.enumerated() {
             let new = grid(after: old)

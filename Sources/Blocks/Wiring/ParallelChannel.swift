@@ -28,13 +28,13 @@ struct ParallelChannel: Sendable {
 
     /// Floats of workspace that it takes for `rows` rows of `hidden` elements, beside those of the mixer.
     func workspaceFloats(rows: Int, hidden: Int) -> Int {
-        channel.workspaceFloats(rows: rows) + (norm == nil ? 0 : Workspace.floats(rows, hidden))
+        channel.workspaceFloats(rows: rows) + (norm == nil ? 0 : Workspace.spreadFloats(rows, hidden))
     }
 
     /// What the channel will read, made before the mixer changes `stream`; `mixed` is what the mixer reads.
     func input(_ stream: Matrix, or mixed: Matrix, _ context: ForwardContext) throws(Failure) -> Matrix {
         guard let norm else { return mixed }
-        let input = try context.workspace.take(stream.rows, stream.columns)
+        let input = try context.workspace.takeSpread(stream.rows, stream.columns)
         norm.apply(stream, into: input, threads: context.threads)
         return input
     }
