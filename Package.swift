@@ -50,6 +50,8 @@ let package = Package(
         .target(name: "Blocks", dependencies: ["Basics", "Images", "Kernels", "Tensors"]),
         // Architecture, families, loading, the forward pass, sessions.
         .target(name: "Models", dependencies: ["Basics", "Blocks", "Checkpoints", "Images", "Kernels", "Tensors"]),
+        // Choosing tokens one after the other: sampling, speculation, continuous batching.
+        .target(name: "Generation", dependencies: ["Basics", "Blocks", "Models"]),
         // Submodel specs, views, extraction to a checkpoint.
         .target(name: "Elastic", dependencies: ["Basics", "Blocks", "Checkpoints", "Models", "Tensors"]),
 
@@ -59,7 +61,8 @@ let package = Package(
         .target(
             name: "Nestling",
             dependencies: [
-                "Basics", "Blocks", "Checkpoints", "Elastic", "Images", "Kernels", "Models", "Tensors", "Tokenizers",
+                "Basics", "Blocks", "Checkpoints", "Elastic", "Generation", "Images", "Kernels", "Models", "Tensors",
+                "Tokenizers",
             ]),
         // The C ABI: `@c @implementation` functions, handles, status codes. Thin: no logic.
         .target(name: "NestlingC", dependencies: ["CNestling", "Nestling"]),
@@ -84,6 +87,7 @@ let package = Package(
         .testTarget(name: "ImageFilesTests", dependencies: ["Checkpoints", "ImageFiles", "TestSupport"]),
         .testTarget(name: "ImagesTests", dependencies: ["Basics", "Checkpoints", "Images", "TestSupport"]),
         .testTarget(name: "ModelsTests", dependencies: ["Images", "Models", "TestSupport"]),
+        .testTarget(name: "GenerationTests", dependencies: ["Basics", "Blocks", "Generation", "Models", "TestSupport"]),
         .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),
         .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),
         .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "Basics", "TestSupport"]),

@@ -614,6 +614,209 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_token_map(
     nestling_session *session, uint32_t layer, int32_t *map, size_t *inout_count);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Generating                                                                                                       */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* Generates texts with one model (a decoder: its heads include CAUSAL_LM), any number of them at once: they join and leave between
+ * steps (continuous batching). What a text becomes does not depend on what else runs. One thread at a time. */
+typedef struct nestling_generator nestling_generator;
+
+/* What a generator remembers of one sequence: keys and values of its tokens. Shared, never changed, reference counted. */
+typedef struct nestling_sequence nestling_sequence;
+
+/* In what keys and values are kept. */
+enum {
+    NESTLING_CACHE_DEFAULT = 0,  /* float32 for a model of float32 weights, else bfloat16                            */
+    NESTLING_CACHE_FLOAT32 = 1,  /* exact; attention is computed in float32                                          */
+    NESTLING_CACHE_BFLOAT16 = 2, /* half the memory; attention is computed in bfloat16 with float32 sums             */
+    NESTLING_CACHE_INT8 = 3      /* a quarter: 8 bits with a scale for each token and head; attention as BFLOAT16    */
+};
+
+typedef struct nestling_generator_options {
+    uint32_t struct_size;      /* sizeof(nestling_generator_options)                                                 */
+    uint32_t cache;            /* NESTLING_CACHE_...                                                                 */
+    uint64_t cache_limit;      /* bytes of keys and values of all texts; 0: no limit. Texts that find no room wait; one that
+                                  finds none though it is alone ends with FINISH_FAILED and OUT_OF_MEMORY            */
+    uint64_t memory_limit;     /* bytes of activations; 0: no limit                                                  */
+    uint32_t slice_tokens;     /* tokens of prompts that one step runs; 0: 512                                       */
+    uint32_t maximum_requests; /* texts that run at once, others wait; 0: 64                                         */
+    int32_t thread_count;      /* 0: as set for the process; 1 to 1024                                               */
+    uint32_t reserved;         /* 0                                                                                  */
+} nestling_generator_options;
+#define NESTLING_GENERATOR_OPTIONS_INIT { sizeof(nestling_generator_options), 0, 0, 0, 0, 0, 0, 0 }
+
+/* Why a text has ended. */
+enum {
+    NESTLING_FINISH_NONE = 0,        /* it has not                                                                   */
+    NESTLING_FINISH_LENGTH = 1,      /* as many tokens as were asked for                                             */
+    NESTLING_FINISH_STOP_TOKEN = 2,  /* a token that ends texts, which is the last one                               */
+    NESTLING_FINISH_STOP_STRING = 3, /* one of the stop strings, which is not part of the text                       */
+    NESTLING_FINISH_CONTEXT = 4,     /* the model's context is full                                                  */
+    NESTLING_FINISH_FAILED = 5       /* see status; other texts go on                                                */
+};
+
+/* A piece of a generated text. All pointers are valid during the callback only. */
+typedef struct nestling_generated {
+    uint32_t struct_size;                  /* bytes of this struct that the library knows                            */
+    uint32_t finish;                       /* NESTLING_FINISH_...                                                    */
+    nestling_status status;                /* of FINISH_FAILED; else NESTLING_OK                                     */
+    int32_t token;                         /* its id; -1 for what was still waiting when the text ended              */
+    const char *text;                      /* the whole characters that the token completes, NUL-terminated; "" if it completes
+                                              none, is one that ends texts, or the model has no tokenizer. Special tokens have no
+                                              text                                                                   */
+    size_t text_length;                    /* bytes                                                                  */
+    double log_probability;                /* natural logarithm, by the model, before any option of sampling; 0 if not asked for */
+    const int32_t *leading_tokens;         /* the most probable tokens by the model, falling                         */
+    const double *leading_log_probabilities;
+    size_t leading_count;
+    const char *message;                   /* of FINISH_FAILED; else ""                                              */
+} nestling_generated;
+
+/* Hears the pieces of a text. Returns 0 to go on; anything else ends the text, of which nothing more is heard. It must not call
+ * the generator. */
+typedef int (*nestling_on_generated)(uint64_t request, const nestling_generated *piece, void *user_data);
+
+/* Changes the scores of the next token, for constrained decoding: -infinity forbids one. Returns 0, or anything else to end the
+ * text (FINISH_FAILED, CANCELLED). With a draft it is also asked about tokens that are only guessed. It must not call the
+ * generator.
+ * generated      the tokens generated so far, `count` of them.
+ * scores         one for each of `vocabulary` tokens.                                                                  */
+typedef int (*nestling_constrain)(
+    uint64_t request, const int32_t *generated, size_t count, float *scores, size_t vocabulary, void *user_data);
+
+/* How one text is gone on with. In the order in which they apply to the scores z of the vocabulary (that of transformers):
+ * repetition_penalty r: z / r if z > 0, else z r, for tokens of the prompt and generated ones; presence and frequency: z - presence
+ * - frequency n for tokens generated n times; biases are added; temperature t: softmax(z / t); the top_k greatest; of these the
+ * fewest greatest whose sum is at least top_p; of these those of at least min_p times the greatest. */
+typedef struct nestling_generation_options {
+    uint32_t struct_size;             /* sizeof(nestling_generation_options)                                         */
+    uint32_t max_new_tokens;          /* 0: as far as the context reaches                                            */
+    uint32_t min_new_tokens;          /* nothing ends the text before                                                */
+    uint32_t top_k;                   /* 0: as generation_config.json says, or all; UINT32_MAX: all                  */
+    float temperature;                /* 0: as generation_config.json says, or greedy; -1: greedy: always the greatest score */
+    float top_p;                      /* 0: as generation_config.json says, or 1 (all)                               */
+    float min_p;                      /* 0: as generation_config.json says, or none; -1: none                        */
+    float repetition_penalty;         /* 0: as generation_config.json says, or 1 (none)                              */
+    float presence_penalty;           /* 0: none                                                                     */
+    float frequency_penalty;          /* 0: none                                                                     */
+    uint64_t seed;                    /* the same seed gives the same tokens, whatever else runs                     */
+    const int32_t *bias_tokens;       /* `bias_count` token ids and what is added to their scores                    */
+    const float *biases;
+    size_t bias_count;
+    const int32_t *stop_tokens;       /* tokens that end the text, besides those of the checkpoint                   */
+    size_t stop_token_count;
+    const char *const *stop_strings;  /* NUL-terminated strings that end the text; they need a tokenizer             */
+    size_t stop_string_count;
+    int32_t ignore_end_of_text;       /* 1: the checkpoint's tokens that end texts do not; 0 or -1: they do          */
+    int32_t log_probabilities;        /* n > 0: of the token and of n leading ones; -1: of the token; 0: none        */
+    const nestling_model *draft;      /* NULL, or a submodel of the same weights that guesses tokens ahead (speculative decoding with
+                                         a nested draft; arXiv 2211.17192, 2310.07707). The tokens are the same with temperature
+                                         -1; their distribution is otherwise. It keeps no keys and values of its own */
+    uint32_t draft_tokens;            /* guessed at once, at most; fewer where guesses turn out wrong; 0: 5          */
+    uint32_t lookup_tokens;           /* n > 0: instead of a draft, guesses are what followed the last time that up to n last tokens
+                                         were seen (prompt lookup)                                                   */
+    const nestling_sequence *prefix;  /* NULL, or a sequence of a generator of the same model and cache; as far as its tokens are
+                                         the prompt's, they are not run again. Texts that run share prefixes by themselves */
+    nestling_on_generated generated;  /* hears the pieces; must be set                                               */
+    nestling_constrain constrain;     /* NULL: none                                                                  */
+    void *user_data;                  /* passed to both                                                              */
+} nestling_generation_options;
+#define NESTLING_GENERATION_OPTIONS_INIT \
+    { sizeof(nestling_generation_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, 0, NULL, 0, 0, 0, NULL, 0, 0, \
+      NULL, NULL, NULL, NULL }
+
+/* Creates a generator. It keeps the model alive.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND (the checkpoint has no head that scores the next token), UNSUPPORTED (its
+ *                tokens see later ones), CORRUPT (generation_config.json).
+ * threads        any.                                                                                      since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_create(
+    const nestling_model *model, const nestling_generator_options *options, nestling_generator **out_generator);
+
+/* Frees a generator and ends its texts unheard; NULL is ignored. No call may be in progress on it.         since 0.2 */
+NESTLING_API void nestling_generator_release(nestling_generator *generator);
+
+/* Adds a text that begins with a prompt; nestling_generator_step runs it.
+ *
+ * token_ids      `count` ids, special tokens included; at least one.
+ * options        `generated` must be set. Read during the call only, but for callbacks, user_data, draft and prefix.
+ * out_request    receives the number by which callbacks name the text, from 1; NULL: not wanted.
+ * returns        NESTLING_OK, INVALID_ARGUMENT (empty or too long a prompt, ids past the vocabulary, options that cannot be
+ *                meant), NOT_FOUND (stop strings without a tokenizer).
+ * threads        one at a time per generator.                                                              since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_add(
+    nestling_generator *generator, const int32_t *token_ids, size_t count, const nestling_generation_options *options,
+    uint64_t *out_request);
+
+/* Adds a text that begins with `text`, `length` bytes of UTF-8, by the model's tokenizer with its special tokens. Chat templates
+ * are the caller's.
+ * returns        also NOT_FOUND if the checkpoint has no tokenizer.
+ * Otherwise as nestling_generator_add.                                                                     since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_add_text(
+    nestling_generator *generator, const char *text, size_t length, const nestling_generation_options *options,
+    uint64_t *out_request);
+
+/* Runs one step: a token of every text that is being generated (several, where guesses are right), and slices of waiting prompts.
+ * Callbacks are called on this thread.
+ *
+ * progress       NULL, or called between layers with stage "decode"; what it cancels can be tried again.
+ * out_remaining  receives the number of texts that have not ended; NULL: not wanted.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, OUT_OF_MEMORY, CANCELLED. What goes wrong with one text is told to its callback.
+ * threads        one at a time per generator.                                                              since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_step(
+    nestling_generator *generator, nestling_progress progress, void *user_data, size_t *out_remaining);
+
+/* Ends a text; its callback hears nothing more. NESTLING_ERROR_NOT_FOUND if it has ended already.
+ * threads        one at a time per generator.                                                              since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_cancel(nestling_generator *generator, uint64_t request);
+
+/* Returns a JSON object of counts since the generator was made: "prompt_tokens", "shared_tokens", "generated_tokens", "steps",
+ * "draft_steps", "guessed_tokens", "accepted_tokens", "restarts", "requests", "cache_bytes", "maximum_tokens".
+ * buffer, inout_count   as in nestling_build_info.
+ * threads        one at a time per generator.                                                              since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_describe(
+    nestling_generator *generator, char *buffer, size_t *inout_count);
+
+/* How probable given texts are: the natural logarithm of the probability of every token, given those before it. The first token
+ * of each sequence gets 0. exp(-mean) of the others is the perplexity.
+ *
+ * token_ids, offsets, sequence_count   as in nestling_session_encode.
+ * log_probabilities   receives offsets[sequence_count] numbers; NULL to ask for the size.
+ * progress       NULL, or called with stage "score"; total counts sequences.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, CORRUPT (the model's scores are not numbers), OUT_OF_MEMORY, BUFFER_TOO_SMALL,
+ *                CANCELLED.
+ * threads        one at a time per generator.                                                              since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_score(
+    nestling_generator *generator, const int32_t *token_ids, const size_t *offsets, size_t sequence_count,
+    nestling_progress progress, void *user_data, double *log_probabilities, size_t *inout_count);
+
+/* Gives what is remembered of a text that is running, to be the prefix of others; copies nothing.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND (it has ended, or waits).
+ * threads        one at a time per generator.                                                              since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_get_sequence(
+    nestling_generator *generator, uint64_t request, nestling_sequence **out_sequence);
+
+/* Writes a sequence to memory. The bytes do not depend on the instruction set.
+ * buffer         receives the bytes; NULL to ask for the size.
+ * inout_count    bytes.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL.
+ * threads        any.                                                                                      since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_sequence_save(
+    const nestling_sequence *sequence, void *buffer, size_t *inout_count);
+
+/* Makes a sequence of what nestling_sequence_save wrote, by a generator of the same model and cache. The bytes may come from
+ * anyone; they are read during the call only.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, CORRUPT, OUT_OF_MEMORY.
+ * threads        any.                                                                                      since 0.2 */
+NESTLING_API NESTLING_MUST_USE nestling_status nestling_generator_restore(
+    nestling_generator *generator, const void *data, size_t size, nestling_sequence **out_sequence);
+
+/* Tokens of a sequence; 0 for NULL. Any thread.                                                            since 0.2 */
+NESTLING_API size_t nestling_sequence_tokens(const nestling_sequence *sequence);
+
+/* Gives a reference back; the last one frees the sequence. NULL is ignored. Any thread.                    since 0.2 */
+NESTLING_API void nestling_sequence_release(nestling_sequence *sequence);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Tokenizers                                                                                                       */
 /* ---------------------------------------------------------------------------------------------------------------- */
 

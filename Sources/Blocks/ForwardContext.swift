@@ -41,8 +41,17 @@ public final class ForwardContext {
         workspace = Workspace(limit: memoryLimit)
     }
 
-    /// Begins a slice of whole sequences of `input`; `offsets` begins with 0, `grids` are those of images.
-    public func begin(_ input: EmbeddingInput, offsets: [Int], grids: [PatchGrid] = []) {
+    /// What is remembered of each sequence, to which the slice's tokens are added; empty: tokens meet those of the slice only.
+    public private(set) var cached: [CachedSequence] = []
+    /// The block that runs, counted in the whole network.
+    public var layer = 0
+
+    /// Begins a slice of whole sequences of `input`, or of the next tokens of `cached` ones; `offsets` begins with 0, `grids` are
+    /// those of images.
+    public func begin(
+        _ input: EmbeddingInput, offsets: [Int], grids: [PatchGrid] = [], cached: [CachedSequence] = []
+    ) {
+        self.cached = cached
         if case .tokens(let ids, _) = input { tokenIDs = ids }
         self.grids = grids
         originalOffsets = offsets
@@ -63,14 +72,18 @@ public final class ForwardContext {
         count(offsets)
     }
 
-    /// Takes sequences that begin at `offsets`, each with positions from 0 on.
+    /// Takes sequences that begin at `offsets`, each with positions from 0 on, or after its cached tokens.
     private func count(_ offsets: [Int]) {
         self.offsets = offsets
         positions.removeAll(keepingCapacity: true)
         for sequence in 0..<offsets.count - 1 {
-            for position in 0..<length(sequence) { positions.append(Int32(truncatingIfNeeded: position)) }
+            let first = cached.isEmpty ? 0 : cached[sequence].tokens
+            for position in first..<first + length(sequence) { positions.append(Int32(truncatingIfNeeded: position)) }
         }
     }
+
+    /// Lets go of what the run was about.
+    public func end() { cached = [] }
 
     /// Takes note that there are fewer tokens: `positions`, `sizes` and `maps` are already new.
     func shorten(to offsets: [Int], proportional: Bool) {

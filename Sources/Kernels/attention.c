@@ -127,13 +127,6 @@ static void pack(const nk_attention_job *job, const nk_attention_scratch *scratc
     }
 }
 
-/* Weights begin ..< end of a row become 0. */
-static void clear_weights(float *row, size_t per_word, size_t begin, size_t end) {
-    if (begin >= end) return;
-    const size_t bytes = sizeof(float) / per_word;
-    memset((char *)row + begin * bytes, 0, (end - begin) * bytes);
-}
-
 /* Lets the queries first ..< first + rows of one head meet a block of keys. `state`: index of the first query's maximum,
  * total, factor and sums. */
 static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, size_t first, size_t rows, size_t state) {
@@ -180,8 +173,8 @@ static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, s
     /* What one query does not see, but others of the tile do, weighs nothing; nor does what fills up a word. */
     const size_t first_word = seen.begin / per_word, last_word = nk_ceiling(seen.end, per_word);
     for (size_t r = 0; r < rows; r++) {
-        clear_weights(scratch->scores + r * score_stride, per_word, first_word * per_word, ranges[r].begin);
-        clear_weights(scratch->scores + r * score_stride, per_word, ranges[r].end, last_word * per_word);
+        nk_clear_weights(scratch->scores + r * score_stride, per_word, first_word * per_word, ranges[r].begin);
+        nk_clear_weights(scratch->scores + r * score_stride, per_word, ranges[r].end, last_word * per_word);
     }
     float shares[most_tile_rows];
     nk_weighing weighing = {.sums = is_first ? NULL : scratch->sums + state * width, .sums_stride = width,

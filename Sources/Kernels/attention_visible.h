@@ -2,6 +2,8 @@
 #ifndef NESTLING_ATTENTION_VISIBLE_H
 #define NESTLING_ATTENTION_VISIBLE_H
 
+#include <string.h>
+
 #include "kernels_internal.h"
 
 static inline int32_t position_of(const nk_attention_f32_arguments *a, size_t start, size_t token) {
@@ -52,6 +54,13 @@ static inline nk_softmax_rule rule_of_head(const nk_attention_f32_arguments *a, 
         .relative_bias = a->relative_bias ? a->relative_bias + head * (2 * (size_t)a->relative_radius + 1) : NULL,
         .relative_radius = a->relative_radius,
     };
+}
+
+/* Weights begin ..< end of a row of scores, now words of so many elements, become 0. */
+static inline void nk_clear_weights(float *row, size_t per_word, size_t begin, size_t end) {
+    if (begin >= end) return;
+    const size_t bytes = sizeof(float) / per_word;
+    memset((char *)row + begin * bytes, 0, (end - begin) * bytes);
 }
 
 #endif

@@ -3,6 +3,7 @@
 @_exported public import Blocks
 @_exported public import Checkpoints
 @_exported public import Elastic
+@_exported public import Generation
 @_exported public import Images
 @_exported public import Models
 @_exported public import enum Tensors.Codec

@@ -92,6 +92,11 @@ public struct Attention: Mixer {
     /// In windows keys lie in another order, with others among them, than reducers could use.
     public var metricSize: Int? { windows == nil ? headSize : nil }
     public var headStep: Int { heads / keyHeads }
+    public var cacheLayer: CacheLayout.Layer? {
+        CacheLayout.Layer(
+            keyHeads: keyHeads, headSize: headSize, radius: radius,
+            shortTokens: features.compactMap(\.shortTokens).min())
+    }
 
     public func keeping(heads: Int) -> any Mixer { Attention(self, heads: min(heads, self.heads)) }
 

@@ -107,15 +107,14 @@ public struct TokenEmbedding: Embedding {
         _ ids: UnsafePointer<Int32>, _ context: ForwardContext, to index: UnsafeMutablePointer<Int32>
     ) {
         for sequence in 0..<context.sequences {
-            var next = Int32(truncatingIfNeeded: positionOffset)
-            if let paddingID { next = paddingID + 1 }
+            var next = (paddingID ?? 0) + 1
             for row in context.offsets[sequence]..<context.offsets[sequence + 1] {
-                if let paddingID, ids[row] == paddingID {
-                    index[row] = paddingID
-                } else {
-                    index[row] = next
-                    next += 1
+                guard let paddingID else {
+                    index[row] = context.positions[row] + Int32(truncatingIfNeeded: positionOffset)
+                    continue
                 }
+                index[row] = ids[row] == paddingID ? paddingID : next
+                if ids[row] != paddingID { next += 1 }
             }
         }
     }

@@ -22,6 +22,9 @@ public protocol Mixer: Sendable {
     /// Elements of a row of the keys that reducers see; `nil`: this mixer gives no ``LayerSignals``.
     var metricSize: Int? { get }
 
+    /// What of each token a cache keeps, so that later ones can meet it; `nil`: this mixer has no use for a cache.
+    var cacheLayer: CacheLayout.Layer? { get }
+
     /// The leading `heads` (at most what is in use), sharing the weights.
     func keeping(heads: Int) -> any Mixer
     /// Floats of workspace that ``apply(_:addingTo:_:)`` takes.

@@ -260,6 +260,54 @@ void nk_attention_received(const nk_attention_f32_arguments *arguments, size_t l
 void nk_attention_pooled(const nk_attention_f32_arguments *arguments, size_t groups, const float *_Nullable sizes,
                          int threads);
 
+/* ---- attention over a cache ---- */
+
+/* Tokens of a page. */
+#define NK_CACHE_PAGE 64
+
+/* In what a cache keeps keys and values: float32, bf16 (rounded to nearest even), or 8 bits with a scale for each token and
+ * head (symmetric). With f32, attention is in float32, with the others as with precision NK_BF16. */
+typedef enum { NK_CACHE_F32 = 0, NK_CACHE_BF16 = 1, NK_CACHE_I8 = 2 } nk_cache_type;
+
+/* Bytes of one key head of a page; a multiple of 64. Heads follow each other, so that fewer are a prefix. The bytes do not
+ * depend on the instruction set. Pages are aligned to 64 bytes and begin as zeros. */
+size_t nk_cache_head_bytes(nk_cache_type type, size_t head_size);
+
+/* One sequence: token t is in slot t % NK_CACHE_PAGE of pages[t / NK_CACHE_PAGE]. Its last `queries` tokens are new: rows
+ * first_row ..< first_row + queries of what is handed over. Pages that no query sees may be NULL. */
+typedef struct {
+    void *_Nullable const *_Nonnull pages;
+    size_t tokens;  /* the new ones included, at least `queries` */
+    size_t queries; /* at least 1                                */
+    size_t first_row;
+} nk_cached_sequence;
+
+/* Causal attention as nk_attention_f32 computes it, of new tokens over all tokens of their sequences; the position of a token
+ * is its index in the sequence. Bits depend on the sequence's tokens alone, not on how many of them are new. */
+typedef struct {
+    const float *query; /* [rows, heads * head_size] */
+    size_t query_stride;
+    float *output; /* [rows, heads * head_size]      */
+    size_t output_stride;
+    size_t heads, key_heads, head_size;
+    nk_cache_type type;
+    const nk_cached_sequence *sequences;
+    size_t sequence_count;
+    float scale;
+    float softcap;                        /* 0: none          */
+    int32_t window;                       /* < 0: none        */
+    const float *_Nullable alibi_slopes;  /* [heads]          */
+    const float *_Nullable relative_bias; /* [heads, 2 R + 1] */
+    int32_t relative_radius;              /* R                */
+} nk_cached_attention;
+
+/* Writes the keys and values of the new tokens, [rows, key_heads * head_size], to their pages. */
+void nk_cache_append(const nk_cached_attention *arguments, const float *keys, size_t key_stride, const float *values,
+                     size_t value_stride, int threads);
+
+/* `tasks_before` is room for sequence_count + 1 numbers. */
+void nk_attention_cached(const nk_cached_attention *arguments, size_t *tasks_before, int threads);
+
 /* ---- pooling ---- */
 
 typedef enum {

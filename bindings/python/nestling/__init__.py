@@ -6,6 +6,7 @@
     vectors = model.encode(["A sentence.", "Another one."])      # float32 [2, dimensions]
     small = model.submodel(ffn=0.5)                              # shares the weights, copies nothing
     faster = model.encode(texts, reduction=nestling.ToMe(r=8))   # token merging
+    for piece in model.generate("Once upon a time", stream=True): print(piece, end="")
 
 `SentenceTransformer` is a class to use where a program has one today; `Tokenizer`, `Encoding`, `AddedToken` and
 `DecodeStream` are those of the package tokenizers. Errors are `nestling.Error` and its kinds, each
@@ -37,6 +38,7 @@ from .errors import (
     OutOfMemoryError,
     UnsupportedError,
 )
+from .generator import CachedSequence, Generation, Generator, TokenLogprob
 from .model import Model, check, load, load_bytes
 from .reduction import (
     MAELRE,
@@ -58,11 +60,14 @@ from .towers import joint_similarity
 __all__ = [
     "AddedToken",
     "BufferTooSmallError",
+    "CachedSequence",
     "CancelledError",
     "CorruptError",
     "DecodeStream",
     "Encoding",
     "Error",
+    "Generation",
+    "Generator",
     "InputOutputError",
     "InternalError",
     "InvalidArgumentError",
@@ -82,6 +87,7 @@ __all__ = [
     "TokenTransforming",
     "MAELRE",
     "Reducer",
+    "TokenLogprob",
     "Tokenizer",
     "UnsupportedError",
     "build_info",

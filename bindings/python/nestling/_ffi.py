@@ -38,6 +38,14 @@ class SessionHandle(ctypes.Structure):
     """Opaque ``nestling_session``."""
 
 
+class GeneratorHandle(ctypes.Structure):
+    """Opaque ``nestling_generator``."""
+
+
+class SequenceHandle(ctypes.Structure):
+    """Opaque ``nestling_sequence``."""
+
+
 class TokenizerHandle(ctypes.Structure):
     """Opaque ``nestling_tokenizer``."""
 
@@ -78,6 +86,11 @@ HEADS = {
     "replaced_token": 5,
     "causal_lm": 6,
 }
+
+CACHES: dict[Any, int] = {None: 0, "float32": 1, "bfloat16": 2, "int8": 3}
+
+FINISH_FAILED = 5
+FINISH_REASONS = {1: "length", 2: "stop_token", 3: "stop_string", 4: "context"}
 
 LAYER_EMBEDDINGS = -1
 
@@ -216,6 +229,74 @@ class Image(SizedStructure):
     ]
 
 
+class GeneratorOptions(SizedStructure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("cache", c_uint32),
+        ("cache_limit", c_uint64),
+        ("memory_limit", c_uint64),
+        ("slice_tokens", c_uint32),
+        ("maximum_requests", c_uint32),
+        ("thread_count", c_int32),
+        ("reserved", c_uint32),
+    ]
+
+
+class Generated(SizedStructure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("finish", c_uint32),
+        ("status", c_int32),
+        ("token", c_int32),
+        ("text", c_void_p),
+        ("text_length", c_size_t),
+        ("log_probability", c_double),
+        ("leading_tokens", POINTER(c_int32)),
+        ("leading_log_probabilities", POINTER(c_double)),
+        ("leading_count", c_size_t),
+        ("message", c_char_p),
+    ]
+
+
+#: ``nestling_on_generated``: (request, piece, user_data) -> 0 to go on, anything else to end the text.
+OnGenerated = ctypes.CFUNCTYPE(c_int32, c_uint64, POINTER(Generated), c_void_p)
+
+#: ``nestling_constrain``: (request, generated, count, scores, vocabulary, user_data) -> 0 to go on.
+Constrain = ctypes.CFUNCTYPE(c_int32, c_uint64, POINTER(c_int32), c_size_t, POINTER(c_float), c_size_t, c_void_p)
+
+
+class GenerationOptions(SizedStructure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_new_tokens", c_uint32),
+        ("min_new_tokens", c_uint32),
+        ("top_k", c_uint32),
+        ("temperature", c_float),
+        ("top_p", c_float),
+        ("min_p", c_float),
+        ("repetition_penalty", c_float),
+        ("presence_penalty", c_float),
+        ("frequency_penalty", c_float),
+        ("seed", c_uint64),
+        ("bias_tokens", POINTER(c_int32)),
+        ("biases", POINTER(c_float)),
+        ("bias_count", c_size_t),
+        ("stop_tokens", POINTER(c_int32)),
+        ("stop_token_count", c_size_t),
+        ("stop_strings", POINTER(c_char_p)),
+        ("stop_string_count", c_size_t),
+        ("ignore_end_of_text", c_int32),
+        ("log_probabilities", c_int32),
+        ("draft", POINTER(ModelHandle)),
+        ("draft_tokens", c_uint32),
+        ("lookup_tokens", c_uint32),
+        ("prefix", POINTER(SequenceHandle)),
+        ("generated", OnGenerated),
+        ("constrain", Constrain),
+        ("user_data", c_void_p),
+    ]
+
+
 class TokenizeOptions(SizedStructure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -277,6 +358,9 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "nestling_session_options": SessionOptions,
     "nestling_run_options": RunOptions,
     "nestling_image": Image,
+    "nestling_generator_options": GeneratorOptions,
+    "nestling_generated": Generated,
+    "nestling_generation_options": GenerationOptions,
     "nestling_tokenize_options": TokenizeOptions,
     "nestling_token_details": TokenDetails,
     "nestling_encodings_content": EncodingsContent,
@@ -292,11 +376,14 @@ class Status(c_int32):
 
 _Model = POINTER(ModelHandle)
 _Session = POINTER(SessionHandle)
+_Generator = POINTER(GeneratorHandle)
+_Sequence = POINTER(SequenceHandle)
 _Tokenizer = POINTER(TokenizerHandle)
 _Encodings = POINTER(EncodingsHandle)
 _DecodeStream = POINTER(DecodeStreamHandle)
 _Int32s = POINTER(c_int32)
 _Floats = POINTER(c_float)
+_Doubles = POINTER(c_double)
 _Sizes = POINTER(c_size_t)
 _Texts = POINTER(c_char_p)
 
@@ -363,6 +450,31 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         (_Session, POINTER(Image), c_size_t, POINTER(RunOptions), _Floats, _Sizes, _Sizes),
     ),
     ("nestling_session_token_map", Status, (_Session, c_uint32, _Int32s, _Sizes)),
+    ("nestling_generator_create", Status, (_Model, POINTER(GeneratorOptions), POINTER(_Generator))),
+    ("nestling_generator_release", None, (_Generator,)),
+    (
+        "nestling_generator_add",
+        Status,
+        (_Generator, _Int32s, c_size_t, POINTER(GenerationOptions), POINTER(c_uint64)),
+    ),
+    (
+        "nestling_generator_add_text",
+        Status,
+        (_Generator, c_char_p, c_size_t, POINTER(GenerationOptions), POINTER(c_uint64)),
+    ),
+    ("nestling_generator_step", Status, (_Generator, Progress, c_void_p, _Sizes)),
+    ("nestling_generator_cancel", Status, (_Generator, c_uint64)),
+    ("nestling_generator_describe", Status, (_Generator, c_char_p, _Sizes)),
+    (
+        "nestling_generator_score",
+        Status,
+        (_Generator, _Int32s, _Sizes, c_size_t, Progress, c_void_p, _Doubles, _Sizes),
+    ),
+    ("nestling_generator_get_sequence", Status, (_Generator, c_uint64, POINTER(_Sequence))),
+    ("nestling_sequence_save", Status, (_Sequence, c_void_p, _Sizes)),
+    ("nestling_generator_restore", Status, (_Generator, c_void_p, c_size_t, POINTER(_Sequence))),
+    ("nestling_sequence_tokens", c_size_t, (_Sequence,)),
+    ("nestling_sequence_release", None, (_Sequence,)),
     ("nestling_tokenizer_open", Status, (c_char_p, POINTER(_Tokenizer))),
     ("nestling_tokenizer_open_memory", Status, (c_void_p, c_size_t, POINTER(_Tokenizer))),
     ("nestling_tokenizer_open_files", Status, (POINTER(File), c_size_t, POINTER(_Tokenizer))),

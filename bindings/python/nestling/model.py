@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _ffi
-from ._arrays import Inputs, as_count, encode_path, memory_files, pointer, split
+from ._arrays import Inputs, as_count, encode_path, memory_files, pointer, ragged, split
 from ._handles import Handle, own_model, read_json
 from ._images import Images
 from ._library import library
 from ._loaded import LoadedModel, ModelInfo
 from ._progress import ProgressFunction, Reporter
 from .errors import InvalidArgumentError, UnsupportedError
+from .generator import CacheType, Generator, stream_pieces
 from .reduction import Reduction
 from .session import Floats, Head, Pooling, Session, SessionPool, session_options
 from .similarity import SimilarityName, similarity
@@ -668,6 +669,138 @@ class Model:
                 show_progress_bar=show_progress_bar,
                 progress=progress,
             )
+
+    def generator(
+        self,
+        *,
+        cache_dtype: Optional[CacheType] = None,
+        cache_limit: Optional[int] = None,
+        memory_limit: Optional[int] = None,
+        slice_tokens: Optional[int] = None,
+        maximum_requests: Optional[int] = None,
+        thread_count: Optional[int] = None,
+    ) -> Generator:
+        """Returns a generator of texts: any number at once, which come and go between steps.
+
+        Parameters
+        ----------
+        cache_dtype
+            In what keys and values are kept: "float32" (exact), "bfloat16" or "int8". None: float32 for a float32 model, else
+            bfloat16.
+        cache_limit
+            Bytes of keys and values of all texts; who finds no room waits. None: no limit.
+        memory_limit
+            Bytes of activations. None: no limit.
+        slice_tokens
+            Tokens of prompts that one step runs, so that others do not wait long. None: 512.
+        maximum_requests
+            Texts that run at once; others wait. None: 64.
+        thread_count
+            As in `session`.
+
+        Raises
+        ------
+        NotFoundError, UnsupportedError
+            If the model is no decoder.
+        """
+        return Generator(
+            self._loaded,
+            cache_dtype=cache_dtype,
+            cache_limit=cache_limit,
+            memory_limit=memory_limit,
+            slice_tokens=slice_tokens,
+            maximum_requests=maximum_requests,
+            thread_count=thread_count,
+        )
+
+    def generate(
+        self,
+        prompts: Any,
+        *,
+        max_new_tokens: Optional[int] = None,
+        temperature: Optional[float] = None,
+        stream: bool = False,
+        cache_dtype: Optional[CacheType] = None,
+        cache_limit: Optional[int] = None,
+        **options: Any,
+    ) -> Any:
+        """Generates what follows prompts.
+
+        Parameters
+        ----------
+        prompts
+            Texts or token ids: one (str, flat list or 1-D array of int), or several, which are generated at once.
+        max_new_tokens
+            At most so many tokens of each. None: as far as the context reaches.
+        temperature
+            0: greedy. None: as the checkpoint's generation_config.json says, or greedy.
+        stream
+            Of one prompt: return an iterator of pieces as they are generated, whole characters (of token ids: ids).
+        cache_dtype, cache_limit
+            As in `generator`.
+        options
+            As in `nestling.Generator.add`: top_k, top_p, seed, stop, draft, logit_bias...
+
+        Returns
+        -------
+        str for a text, list of int for token ids, a list of them for several, or an iterator
+            Without the prompt.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an empty or too long prompt, token ids past the vocabulary, options that cannot be meant.
+        CorruptError
+            If the model's scores are not numbers.
+        """
+        batch = Inputs.of(prompts)
+        sequences: list[Any] = batch.texts if batch.texts is not None else split(batch.tokens.ids, batch.tokens.offsets)  # type: ignore[union-attr]
+        as_text = batch.texts is not None
+        options.update(max_new_tokens=max_new_tokens, temperature=temperature)
+        generator = self.generator(cache_dtype=cache_dtype, cache_limit=cache_limit)
+        if stream:
+            if not batch.single:
+                raise InvalidArgumentError("stream=True takes one prompt; use generator() for several")
+            return stream_pieces(generator, sequences[0], as_text, options)
+        with generator:
+            generations = [generator.add(sequence, **options) for sequence in sequences]
+            generator.run()
+        for generation in generations:
+            if generation.error is not None:
+                raise generation.error
+        results = [generation.text if as_text else generation.ids for generation in generations]
+        return results[0] if batch.single else results
+
+    def score(
+        self,
+        inputs: Any,
+        *,
+        show_progress_bar: Optional[bool] = None,
+        progress: Optional[ProgressFunction] = None,
+    ) -> Any:
+        """Returns how probable given texts are to a decoder.
+
+        Parameters
+        ----------
+        inputs
+            Texts (tokenized with special tokens, not cut) or token ids: one, or several.
+        show_progress_bar, progress
+            As in `load`.
+
+        Returns
+        -------
+        list of float64 [length], or float64 [length] for a single input
+            Natural logarithm of the probability of every token given those before it; 0 for the first, of which nothing is
+            known. ``numpy.exp(-result[1:].mean())`` is the perplexity.
+        """
+        batch = Inputs.of(inputs)
+        with self.generator() as generator:
+            tokens = batch.tokens
+            if tokens is None:
+                tokens = ragged([generator._ids(text) for text in batch.texts or []], "token ids")
+            values = generator.score(tokens, show_progress_bar=show_progress_bar, progress=progress)
+        rows = split(values, tokens.offsets)
+        return rows[0] if batch.single else rows
 
     def token_map(
         self,

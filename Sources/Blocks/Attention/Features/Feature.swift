@@ -6,6 +6,8 @@ public protocol Feature: Sendable {
     var size: Int { get }
     /// Learned numbers.
     var parameters: Int { get }
+    /// Sequences of up to so many tokens are treated alike, longer ones each by its length; `nil`: all are treated alike.
+    var shortTokens: Int? { get }
     /// Changes queries or keys `[rows, heads * headSize]` in place.
     func apply(_ values: Matrix, as role: FeatureRole, heads: Int, headSize: Int, _ context: ForwardContext)
 }
@@ -18,4 +20,5 @@ public enum FeatureRole: Sendable {
 
 extension Feature {
     public var parameters: Int { 0 }
+    public var shortTokens: Int? { nil }
 }

@@ -34,6 +34,8 @@ public struct RotaryEmbedding: Feature {
         }
     }
 
+    public var shortTokens: Int? { scaling.shortTokens }
+
     public func apply(_ values: Matrix, as role: FeatureRole, heads: Int, headSize: Int, _ context: ForwardContext) {
         guard let short = scaling.shortTokens else {
             return rotate(values, from: 0, inverseFrequencies, heads: heads, headSize: headSize, context)
@@ -41,7 +43,10 @@ public struct RotaryEmbedding: Feature {
         for sequence in 0..<context.sequences {
             let rows = context.offsets[sequence]..<context.offsets[sequence + 1]
             let original = context.originalOffsets[sequence + 1] - context.originalOffsets[sequence]
-            let tokens = max(original, rows.last.map { Int(context.positions[$0]) + 1 } ?? 0)
+            let tokens =
+                context.cached.isEmpty
+                ? max(original, rows.last.map { Int(context.positions[$0]) + 1 } ?? 0)
+                : context.cached[sequence].plannedTokens
             let frequencies =
                 tokens <= short
                 ? inverseFrequencies : scaling.inverseFrequencies(theta: theta, size: size, tokens: tokens)

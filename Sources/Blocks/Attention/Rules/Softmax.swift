@@ -15,6 +15,7 @@ public struct Softmax: Rule {
     init() { softcap = 0 }
 
     public func mix(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext) {
+        if !context.cached.isEmpty { return mixWithCache(meeting, supports, context) }
         forEachRun(meeting, supports, context) { arguments, run in
             guard run.isPooled, let pooling = context.keyPooling, arguments.window < 0, arguments.causal == 0
             else {
@@ -52,18 +53,8 @@ public struct Softmax: Rule {
             (meeting.layout?.positions ?? context.positions).withUnsafeBufferPointer { positions in
                 context.keyBias.withUnsafeBufferPointer { keyBias in
                     guard let offsets = offsets.baseAddress else { return }
-                    var arguments = nk_attention_f32_arguments(
-                        query: meeting.queries.pointer, query_stride: meeting.queries.stride,
-                        key: meeting.keys.pointer, key_stride: meeting.keys.stride,
-                        value: meeting.values.pointer, value_stride: meeting.values.stride,
-                        output: meeting.output.pointer, output_stride: meeting.output.stride,
-                        heads: meeting.heads, key_heads: meeting.keyHeads, head_size: meeting.headSize,
-                        offsets: offsets, sequences: sequences, scale: meeting.scale, softcap: softcap,
-                        causal: 0, window: -1, positions: positions.baseAddress,
-                        key_bias: nil, alibi_slopes: nil, relative_bias: nil,
-                        relative_radius: 0, key_type: NK_F32, value_type: NK_F32,
-                        precision: meeting.inputType.kernel)
-                    for support in supports { support.describe(&arguments) }
+                    var arguments = arguments(meeting, supports, context, offsets: offsets)
+                    arguments.positions = positions.baseAddress
                     // The kernel may round otherwise with a bias, though it be 0: a sequence that has not merged gets none,
                     // whatever others of the batch have done.
                     for run in runs {
@@ -73,6 +64,56 @@ public struct Softmax: Rule {
                         body(arguments, run)
                     }
                 }
+            }
+        }
+    }
+
+    /// Describes attention of all sequences, without biases of keys and with positions within sequences.
+    private func arguments(
+        _ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext, offsets: UnsafePointer<Int>
+    ) -> nk_attention_f32_arguments {
+        var arguments = nk_attention_f32_arguments(
+            query: meeting.queries.pointer, query_stride: meeting.queries.stride, key: meeting.keys.pointer,
+            key_stride: meeting.keys.stride, value: meeting.values.pointer, value_stride: meeting.values.stride,
+            output: meeting.output.pointer, output_stride: meeting.output.stride, heads: meeting.heads,
+            key_heads: meeting.keyHeads, head_size: meeting.headSize, offsets: offsets, sequences: context.sequences,
+            scale: meeting.scale, softcap: softcap, causal: 0, window: -1, positions: nil, key_bias: nil,
+            alibi_slopes: nil, relative_bias: nil, relative_radius: 0, key_type: NK_F32, value_type: NK_F32,
+            precision: meeting.inputType.kernel)
+        for support in supports { support.describe(&arguments) }
+        return arguments
+    }
+
+    /// Adds the keys and values to those of the sequences' earlier tokens, and lets the queries meet all of them.
+    private func mixWithCache(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext) {
+        guard let layout = context.cached.first?.layout else { return }
+        let described = context.offsets.withUnsafeBufferPointer { offsets in
+            offsets.baseAddress.map { arguments(meeting, supports, context, offsets: $0) }
+        }
+        guard let described else { return }
+        withUnsafeTemporaryAllocation(of: nk_cached_sequence.self, capacity: context.sequences) { sequences in
+            for (index, sequence) in context.cached.enumerated() {
+                let queries = context.length(index)
+                sequences.initializeElement(
+                    at: index,
+                    to: nk_cached_sequence(
+                        pages: sequence.pages(context.layer), tokens: sequence.tokens + queries, queries: queries,
+                        first_row: context.offsets[index]))
+            }
+            guard let first = sequences.baseAddress else { return }
+            var arguments = nk_cached_attention(
+                query: meeting.queries.pointer, query_stride: meeting.queries.stride, output: meeting.output.pointer,
+                output_stride: meeting.output.stride, heads: meeting.heads, key_heads: meeting.keyHeads,
+                head_size: meeting.headSize, type: layout.type.kernel, sequences: first,
+                sequence_count: sequences.count, scale: meeting.scale, softcap: softcap, window: described.window,
+                alibi_slopes: described.alibi_slopes, relative_bias: described.relative_bias,
+                relative_radius: described.relative_radius)
+            nk_cache_append(
+                &arguments, meeting.keys.pointer, meeting.keys.stride, meeting.values.pointer, meeting.values.stride,
+                Int32(context.threads))
+            withUnsafeTemporaryAllocation(of: Int.self, capacity: sequences.count + 1) { tasks in
+                guard let tasks = tasks.baseAddress else { return }
+                nk_attention_cached(&arguments, tasks, Int32(context.threads))
             }
         }
     }
