@@ -87,7 +87,8 @@ let package = Package(
         .testTarget(name: "ImageFilesTests", dependencies: ["Checkpoints", "ImageFiles", "TestSupport"]),
         .testTarget(name: "ImagesTests", dependencies: ["Basics", "Checkpoints", "Images", "TestSupport"]),
         .testTarget(name: "ModelsTests", dependencies: ["Images", "Models", "TestSupport"]),
-        .testTarget(name: "GenerationTests", dependencies: ["Basics", "Blocks", "Generation", "Models", "TestSupport"]),
+        .testTarget(
+            name: "GenerationTests", dependencies: ["Basics", "Blocks", "Generation", "Models", "TestSupport"]),
         .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),
         .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),
         .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "Basics", "TestSupport"]),

@@ -96,7 +96,9 @@ final class ActiveRequest {
         for token in guessed { sampler.append(token) }
         defer { for token in guessed { sampler.remove(token) } }
         if generated.count + guessed.count < request.minimumNewTokens {
-            for token in request.stopTokens where scores.indices.contains(Int(token)) { scores[Int(token)] = -.infinity }
+            for token in request.stopTokens where scores.indices.contains(Int(token)) {
+                scores[Int(token)] = -.infinity
+            }
         }
         if let constraint = request.constraint {
             try constraint(guessed.isEmpty ? generated : ArraySlice(generated + guessed), scores)

@@ -80,10 +80,7 @@ public final class TextGenerator: @unchecked Sendable {
     public func add(
         _ prompt: String, _ options: GenerationOptions, handler: @escaping Handler
     ) throws(Failure) -> Int {
-        let ids = Array(prompt.utf8).withUnsafeBufferPointer { bytes -> Result<[Int32], Failure> in
-            do throws(Failure) { return .success(try model.tokenize(prompt: bytes)) } catch { return .failure(error) }
-        }
-        return try add(try ids.get(), options, handler: handler)
+        try add(try model.tokenize(prompt: prompt), options, handler: handler)
     }
 
     /// Adds a text that begins with the tokens `prompt`. `handler` hears its pieces during steps; the number tells it from others.
@@ -200,7 +197,8 @@ public final class TextGenerator: @unchecked Sendable {
             let rest = (try? running.stream?.finish()) ?? ""
             let (certain, isEnd) = running.stop.append(rest)
             piece = GeneratedPiece(
-                token: nil, text: isEnd ? certain : certain + running.stop.finish(), finish: isEnd ? .stopString : reason)
+                token: nil, text: isEnd ? certain : certain + running.stop.finish(),
+                finish: isEnd ? .stopString : reason)
         }
         let goesOn = running.handler(piece)
         if piece.finish != nil || !goesOn {
@@ -240,5 +238,12 @@ extension Model {
             throw Failure(.notFound, "the checkpoint has no tokenizer (none of \(Tokenizer.fileNames)); pass token ids")
         }
         return try tokenizer.encode(prompt, maximumTokens: nil, keepsOverflow: false).ids
+    }
+
+    /// As ``tokenize(prompt:)``, of a string.
+    public func tokenize(prompt: String) throws(Failure) -> [Int32] {
+        try Array(prompt.utf8).withUnsafeBufferPointer { bytes -> Result<[Int32], Failure> in
+            do throws(Failure) { return .success(try tokenize(prompt: bytes)) } catch { return .failure(error) }
+        }.get()
     }
 }

@@ -23,7 +23,8 @@ struct GenerationArguments {
             constraint = { (generated, scores) throws(NestlingError) in
                 let stops = Array(generated).withUnsafeBufferPointer { generated in
                     constrain(
-                        number.value, generated.baseAddress, generated.count, scores.baseAddress, scores.count, userData)
+                        number.value, generated.baseAddress, generated.count, scores.baseAddress, scores.count, userData
+                    )
                 }
                 if stops != 0 { throw NestlingError(.cancelled, "stopped by the callback that constrains scores") }
             }

@@ -34,7 +34,8 @@ struct NestlingCommand: ParsableCommand {
         version: "nestling \(Engine.versionText)",
         subcommands: [
             InspectCommand.self, EmbedCommand.self, SubmodelCommand.self, ConvertCommand.self, TokenizeCommand.self,
-            TokensCommand.self, ReduceSweepCommand.self, BenchCommand.self,
+            TokensCommand.self, ReduceSweepCommand.self, GenerateCommand.self, PerplexityCommand.self,
+            BenchCommand.self,
             CheckCommand.self,
         ])
 }

@@ -80,7 +80,9 @@ private func relativeError(_ found: [Float], _ expected: [Float]) -> Double {
         for (seed, most) in [(UInt64(1), 1), (2, 7), (3, 64), (4, 300)] {
             let found = try scores(decoder, texts, most: most, seed: seed)
             for index in texts.indices {
-                #expect(found[index].map(\.bitPattern) == alone[index].map(\.bitPattern), "text \(index), slices of \(most)")
+                #expect(
+                    found[index].map(\.bitPattern) == alone[index].map(\.bitPattern), "text \(index), slices of \(most)"
+                )
             }
         }
     }
@@ -172,7 +174,8 @@ private func relativeError(_ found: [Float], _ expected: [Float]) -> Double {
                 memory[place] = kept
             }
         }
-        let other = try Decoder(decoder.network, cacheType: type == .int8 ? .float32 : .int8, threads: 0, memoryLimit: 0, cacheLimit: 0)
+        let other = try Decoder(
+            decoder.network, cacheType: type == .int8 ? .float32 : .int8, threads: 0, memoryLimit: 0, cacheLimit: 0)
         let sequence = decoder.makeSequence()
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: sequence.savedBytes, alignment: 8)
         defer { memory.deallocate() }
@@ -204,7 +207,6 @@ private func relativeError(_ found: [Float], _ expected: [Float]) -> Double {
         #expect(starved.tokens == 0)
         #expect(failure { try makeDecoder(MadeUpNetwork.checkpoint().network()) }?.kind == .notFound)
     }
-
 
     /// A step that is stopped leaves its sequences as they were.
     @Test func cancellation() throws {

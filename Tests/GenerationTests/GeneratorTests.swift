@@ -62,7 +62,8 @@ private func makeGenerator(
         let prompt = texts([30])[0]
         let expected = try slowly(network, prompt, 60)
         #expect(Set(expected).count > 3)
-        #expect(try makeGenerator(network).generate(GenerationRequest(prompt: prompt, maximumNewTokens: 60)) == expected)
+        #expect(
+            try makeGenerator(network).generate(GenerationRequest(prompt: prompt, maximumNewTokens: 60)) == expected)
     }
 
     /// Requests that come and go while others run change nothing.
@@ -203,7 +204,8 @@ private func makeGenerator(
         #expect(try generator.generate(request) == Array(whole[...first]))
         request.minimumNewTokens = first + 2
         let later = try generator.generate(request)
-        #expect(later.count > first + 1 && later[..<first] == whole[..<first] && !later[...(first + 1)].contains(whole[4]))
+        #expect(
+            later.count > first + 1 && later[..<first] == whole[..<first] && !later[...(first + 1)].contains(whole[4]))
         request = GenerationRequest(prompt: prompt, maximumNewTokens: 1)
         #expect(try generator.generate(request) == [whole[0]])
         let id = try generator.add(GenerationRequest(prompt: prompt, maximumNewTokens: 9))

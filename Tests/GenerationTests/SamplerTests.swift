@@ -113,7 +113,8 @@ private func distribution(_ scores: [Float], _ sampler: Sampler) throws -> Distr
             }
         }
         let forbidden: [Float] = [-.infinity, -.infinity]
-        #expect(failure { try distribution(forbidden, Sampler(SamplingOptions(), prompt: [])) }?.kind == .invalidArgument)
+        #expect(
+            failure { try distribution(forbidden, Sampler(SamplingOptions(), prompt: [])) }?.kind == .invalidArgument)
     }
 
     @Test func optionsThatCannotBeMeant() {

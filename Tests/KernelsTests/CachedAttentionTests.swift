@@ -112,7 +112,9 @@ extension AttentionCase {
 extension KernelTests {
     @Suite struct CachedAttention {
         /// Rounding of queries, keys, values and weights to bf16: see AttentionPrecisionTests.
-        static let types: [(nk_cache_type, Double)] = [(NK_CACHE_F32, 3e-6), (NK_CACHE_BF16, 0.02), (NK_CACHE_I8, 0.02)]
+        static let types: [(nk_cache_type, Double)] = [
+            (NK_CACHE_F32, 3e-6), (NK_CACHE_BF16, 0.02), (NK_CACHE_I8, 0.02),
+        ]
 
         private static func item(size: Int, choice: Int, offsets: [Int]) -> AttentionCase {
             var random = Generator(choice)

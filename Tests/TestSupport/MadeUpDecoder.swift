@@ -51,7 +51,8 @@ public enum MadeUpDecoder {
         for block in ["a", "b"] {
             shapes += [
                 ("\(block).norm.weight", [hidden]), ("\(block).norm2.weight", [hidden]),
-                ("\(block).q.weight", [heads * headSize, hidden]), ("\(block).k.weight", [keyHeads * headSize, hidden]),
+                ("\(block).q.weight", [heads * headSize, hidden]),
+                ("\(block).k.weight", [keyHeads * headSize, hidden]),
                 ("\(block).v.weight", [keyHeads * headSize, hidden]),
                 ("\(block).o.weight", [hidden, heads * headSize]), ("\(block).gate.weight", [width, hidden]),
                 ("\(block).up.weight", [width, hidden]), ("\(block).down.weight", [hidden, width]),

@@ -43,7 +43,8 @@ public struct CacheLayout: Sendable, Equatable {
                 guard mixer.isCausal, layer == nil, let kept = mixer.cacheLayer else {
                     throw Failure(
                         .unsupported,
-                        "the model cannot generate: tokens of layer \(index + 1) see later ones, or more than one cache")
+                        "the model cannot generate: tokens of layer \(index + 1) see later ones, or more than one cache"
+                    )
                 }
                 layer = kept
             }

@@ -79,7 +79,9 @@ public final class CachedSequence {
             throw Failure(.invalidArgument, "a sequence of \(tokens) tokens cannot be cut to \(count)")
         }
         for (layer, table) in zip(layout.layers, tables) {
-            if let radius = layer.radius, max(0, count - radius) < table.firstPage * CacheLayout.pageTokens, count < tokens {
+            if let radius = layer.radius, max(0, count - radius) < table.firstPage * CacheLayout.pageTokens,
+                count < tokens
+            {
                 throw Failure(
                     .invalidArgument,
                     "a sequence of \(tokens) tokens cannot be cut to \(count): its windows do not reach back so far")
@@ -149,7 +151,9 @@ extension CachedSequence {
             throw Failure(.corrupt, "the saved sequence is cut off after \(memory.count) bytes")
         }
         let planned = try next()
-        guard planned <= UInt64(Int32.max) else { throw Failure(.corrupt, "the saved sequence is planned for \(planned) tokens") }
+        guard planned <= UInt64(Int32.max) else {
+            throw Failure(.corrupt, "the saved sequence is planned for \(planned) tokens")
+        }
         self.init(layout, pool, plannedTokens: Int(planned))
         let tokens = Int(count), pages = (tokens + CacheLayout.pageTokens - 1) / CacheLayout.pageTokens
         for (index, layer) in layout.layers.enumerated() {

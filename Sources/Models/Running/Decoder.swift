@@ -139,7 +139,8 @@ public final class Decoder: @unchecked Sendable {
             guard !part.tokens.isEmpty else { throw Failure(.invalidArgument, "sequence \(index) has no tokens") }
             guard (0...part.tokens.count).contains(part.scored) else {
                 throw Failure(
-                    .invalidArgument, "sequence \(index): \(part.scored) of \(part.tokens.count) tokens cannot be scored")
+                    .invalidArgument,
+                    "sequence \(index): \(part.scored) of \(part.tokens.count) tokens cannot be scored")
             }
             let total = try part.sequence.tokens.added(to: part.tokens.count, "tokens of sequence \(index)")
             if total > maximumTokens ?? Int(Int32.max) {
@@ -162,7 +163,8 @@ public final class Decoder: @unchecked Sendable {
 extension Network {
     /// Floats of workspace that a step of `rows` tokens takes, of which `scored` go through `head`.
     func stepFloats(rows: Int, scored: Int, _ head: Head) throws(Failure) -> Int {
-        let sublayers = blocks.flatMap(\.sublayers).map { $0.workspaceFloats(rows: rows, hidden: hiddenSize) }
+        let extent = StreamExtent(rows: rows, sequences: 1)
+        let sublayers = blocks.flatMap(\.sublayers).map { $0.workspaceFloats(extent, hidden: hiddenSize) }
         let ending = Workspace.floats(scored, hiddenSize) + head.workspaceFloats(rows: scored)
         return Workspace.floats(rows, hiddenSize)
             + max(weights.embedding.workspaceFloats(rows: rows), sublayers.max() ?? 0, ending)

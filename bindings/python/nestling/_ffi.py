@@ -87,10 +87,9 @@ HEADS = {
     "causal_lm": 6,
 }
 
-CACHES: dict[Any, int] = {None: 0, "float32": 1, "bfloat16": 2, "int8": 3}
+CACHES = {"default": 0, "float32": 1, "bfloat16": 2, "int8": 3}
 
-FINISH_FAILED = 5
-FINISH_REASONS = {1: "length", 2: "stop_token", 3: "stop_string", 4: "context"}
+FINISHES = {"none": 0, "length": 1, "stop_token": 2, "stop_string": 3, "context": 4, "failed": 5}
 
 LAYER_EMBEDDINGS = -1
 

@@ -25,6 +25,7 @@ FinishReason = Literal["length", "stop_token", "stop_string", "context", "cancel
 Constraint = Callable[[npt.NDArray[np.int32], npt.NDArray[np.float32]], None]
 
 _ALL = 2**32 - 1
+_REASONS = {number: name for name, number in _ffi.FINISHES.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Generation:
     logprobs : list of TokenLogprob
         One for each id, if they were asked for.
     finish_reason : str or None
-        "length", "stop_token", "stop_string", "context" (the model's context is full) or "cancelled"; None: it goes on, or
-        has failed.
+        "length", "stop_token", "stop_string", "context" (the model's context is full) or "cancelled"; None: it goes on,
+        or has failed.
     error : Error or None
         What went wrong with this text.
     """
@@ -88,7 +89,10 @@ class Generation:
 
 
 class CachedSequence:
-    """What a generator remembers of a sequence: keys and values of its tokens. Immutable. Made by `Generator.sequence`."""
+    """What a generator remembers of a sequence: keys and values of its tokens. Immutable.
+
+    Made by `Generator.sequence` and `Generator.restore`.
+    """
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
@@ -131,9 +135,10 @@ class Generator:
         maximum_requests: Optional[int] = None,
         thread_count: Optional[int] = None,
     ) -> None:
-        if cache_dtype not in _ffi.CACHES:
-            raise InvalidArgumentError(f"cache_dtype must be one of {sorted(filter(None, _ffi.CACHES))}, not {cache_dtype!r}")
-        options = _ffi.GeneratorOptions(cache=_ffi.CACHES[cache_dtype])
+        cache = _ffi.CACHES.get(cache_dtype or "default")
+        if cache is None:
+            raise InvalidArgumentError(f"cache_dtype must be float32, bfloat16 or int8, not {cache_dtype!r}")
+        options = _ffi.GeneratorOptions(cache=cache)
         for name, value in [
             ("cache_limit", cache_limit),
             ("memory_limit", memory_limit),
@@ -203,9 +208,9 @@ class Generator:
         min_new_tokens
             No token that ends texts is chosen before so many have been.
         temperature, top_k, top_p, min_p, repetition_penalty
-            How tokens are chosen, as in transformers. None: as the checkpoint's generation_config.json says, which is greedy
-            where it is silent. A temperature of 0 is greedy: always the most probable token. A top_k of 0, a top_p of 1 and a
-            min_p of 0 keep all.
+            How tokens are chosen, as in transformers. None: as the checkpoint's generation_config.json says, which is
+            greedy where it is silent. A temperature of 0 is greedy: always the most probable token. A top_k of 0, a top_p
+            of 1 and a min_p of 0 keep all.
         presence_penalty, frequency_penalty
             Subtracted from the scores of generated tokens: once, and for each time that one was generated.
         logit_bias
@@ -221,8 +226,8 @@ class Generator:
         logprobs
             Also give log-probabilities: of each token, and of so many of the most probable ones.
         draft
-            A submodel of this model (`nestling.Model.submodel`) that guesses tokens ahead, which are then verified at once:
-            speculative decoding. The greedy text is the same; sampled texts have the same distribution.
+            A submodel of this model (`nestling.Model.submodel`) that guesses tokens ahead, which are then verified at
+            once: speculative decoding. The greedy text is the same; sampled texts have the same distribution.
         draft_tokens
             At most so many guesses at once. None: 5.
         prompt_lookup
@@ -230,7 +235,8 @@ class Generator:
         prefix
             A sequence (`sequence`, `restore`) that may begin as the prompt does: what it knows is not run again.
         constraint
-            Called with the ids generated so far and the scores of the next token, to be changed in place. Raising ends the text.
+            Called with the ids generated so far and the scores of the next token, to be changed in place. Raising ends
+            the text.
         on_text
             Called with each piece of text, whole characters; returning False ends the text.
 
@@ -401,7 +407,7 @@ class Generator:
         return values
 
     def statistics(self) -> dict[str, Any]:
-        """Returns counts since the generator was made: tokens of prompts, generated, guessed ahead and accepted, steps..."""
+        """Returns counts since the generator was made: tokens of prompts, generated, guessed and accepted, steps..."""
         counts: dict[str, Any] = read_json(
             lambda buffer, count: library.nestling_generator_describe(self._handle, buffer, count)
         )
@@ -432,7 +438,7 @@ class Generator:
 
 
 def stream_pieces(generator: Generator, prompt: Any, as_text: bool, options: dict[str, Any]) -> Iterator[Any]:
-    """Yields the pieces of one text, or its ids, as they are generated. When the caller stops listening, the text ends."""
+    """Yields the pieces of one text, or its ids, as they are generated. The text ends when nobody listens."""
     pieces: list[str] = []
     generation = generator.add(prompt, on_text=pieces.append if as_text else None, **options)
     return _listen(generator, generation, pieces, as_text)
@@ -457,27 +463,37 @@ def _listen(generator: Generator, generation: Generation, pieces: list[str], as_
         generator.close()
 
 
-def _hear(generation: Generation, piece: Any, on_text: Optional[Callable[[str], Optional[bool]]], logprobs: bool) -> int:
+def _hear(
+    generation: Generation, piece: Any, on_text: Optional[Callable[[str], Optional[bool]]], logprobs: bool
+) -> int:
     try:
         content = piece.contents
         if content.token >= 0:
             generation.ids.append(content.token)
             if logprobs:
                 count = content.leading_count
-                top = list(zip(content.leading_tokens[:count], content.leading_log_probabilities[:count])) if count else []
+                top = (
+                    list(zip(content.leading_tokens[:count], content.leading_log_probabilities[:count]))
+                    if count
+                    else []
+                )
                 generation.logprobs.append(TokenLogprob(content.token, content.log_probability, top))
-        text = ctypes.string_at(content.text, content.text_length).decode("utf-8", "replace") if content.text_length else ""
+        text = (
+            ctypes.string_at(content.text, content.text_length).decode("utf-8", "replace")
+            if content.text_length
+            else ""
+        )
         generation.text += text
         goes_on: Optional[bool] = True
         if on_text is not None and (text or content.token >= 0):
             goes_on = on_text(text)
-        if content.finish == _ffi.FINISH_FAILED:
+        if content.finish == _ffi.FINISHES["failed"]:
             if generation._exception is None:
                 generation.error = error_for_status(content.status, (content.message or b"").decode("utf-8", "replace"))
             else:
                 generation.finish_reason = "cancelled"
         elif content.finish:
-            generation.finish_reason = _ffi.FINISH_REASONS[content.finish]
+            generation.finish_reason = _REASONS.get(content.finish, "unknown")
         elif goes_on is False:
             generation.finish_reason = "cancelled"
             return 1

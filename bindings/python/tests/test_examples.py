@@ -31,8 +31,12 @@ def test_there_are_examples() -> None:
 def test_it_runs_and_says_something(
     example: pathlib.Path, dense_path: pathlib.Path, fixtures: pathlib.Path
 ) -> None:
-    takes_images = "images" in example.name
-    result = _run(example, str(fixtures / "vit" / "image-classification" if takes_images else dense_path))
+    model = dense_path
+    if "images" in example.name:
+        model = fixtures / "vit" / "image-classification"
+    if "generate" in example.name:
+        model = FOLDER.parent / "models" / "matlm"
+    result = _run(example, str(model))
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) >= 5
     assert result.stderr == ""

@@ -153,7 +153,11 @@ def test_score(ids_model: nestling.Model, model: nestling.Model) -> None:
     found = ids_model.score(rows)
     for row, values in zip(rows, found):
         logits = ids_model.logits(row).astype(np.float64)
-        logs = logits - np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True)) - logits.max(1, keepdims=True)
+        logs = (
+            logits
+            - np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True))
+            - logits.max(1, keepdims=True)
+        )
         expected = [0.0] + [logs[i, row[i + 1]] for i in range(len(row) - 1)]
         np.testing.assert_allclose(values, expected, atol=1e-4)
     np.testing.assert_allclose(model.score(_words(PROMPT)), found[0][:8], atol=1e-5)
