@@ -156,9 +156,9 @@ public final class TextGenerator: @unchecked Sendable {
         sampling.frequencyPenalty = options.frequencyPenalty
         sampling.logitBias = options.logitBias
         sampling.seed = options.seed
-        let room = generator.decoder.maximumTokens.map { max(1, $0 - prompt.count) } ?? Int(Int32.max)
+        // Without a number, the context ends the text.
         var request = GenerationRequest(
-            prompt: prompt, maximumNewTokens: options.maximumNewTokens ?? room)
+            prompt: prompt, maximumNewTokens: options.maximumNewTokens ?? Int(Int32.max))
         request.minimumNewTokens = options.minimumNewTokens
         request.sampling = sampling
         request.stopTokens = options.stopTokens.union(options.ignoresEndOfText ? [] : settings.endTokens)

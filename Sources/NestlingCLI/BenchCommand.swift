@@ -24,6 +24,10 @@ struct BenchCommand: ParsableCommand {
             With --reduce, and with --merge 0 and other numbers, each reduced run is compared with the full one: how many times \
             quicker it was, what nestling_model_estimate_reduction predicts, and which reductions do not pay.
 
+            With --prompt or --generate, and of decoders unless --tokens says otherwise: tokens per second of reading prompts of \
+            so many tokens (pp) and of generating so many (tg), each with --batch texts at once, in the table form that is \
+            usual for it. Of decoders, size and params are what each token multiplies.
+
             With --flops nothing is run, and no weights are needed: multiply-accumulates are counted from config.json, for \
             --tokens or an image of the configured size, reduced as --reduce says. Without a checkpoint, the counts of \
             schedules that papers publish, next to theirs.
@@ -36,6 +40,7 @@ struct BenchCommand: ParsableCommand {
               nestling bench all-MiniLM-L6-v2 --tokens 128 --batch 1,32 --ffn 1,0.75,0.5,0.25
               nestling bench all-MiniLM-L6-v2 --tokens 512 --merge 0,16,32 --threads 1 --json
               nestling bench vit-base-patch16-224 --reduce '{"method": "tome", "r": 13}' --reduce '{"method": "evit", "keep": 0.7}'
+              nestling bench llama-3.2-1b --dtype bfloat16,int8,int4 --prompt 128 --generate 64 --batch 1,16
               nestling bench --flops
               nestling bench vit-base-patch16-224 --flops --reduce '{"method": "tome", "r": 13, "protect": "first"}'
             """)
@@ -56,9 +61,24 @@ struct BenchCommand: ParsableCommand {
     var tokens: [Int]?
 
     @Option(
-        help: ArgumentHelp("Sequences run at once. (default: 1,8)", valueName: "counts"), transform: NumberList.positive
-    )
+        help: ArgumentHelp("Sequences run at once. (default: 1,8; of --prompt and --generate: 1)", valueName: "counts"),
+        transform: NumberList.positive)
     var batch: [Int]?
+
+    @Option(
+        help: ArgumentHelp("Lengths of prompts to read. (default of decoders: 512)", valueName: "counts"),
+        transform: NumberList.positive)
+    var prompt: [Int]?
+
+    @Option(
+        help: ArgumentHelp("Numbers of tokens to generate. (default of decoders: 128)", valueName: "counts"),
+        transform: NumberList.positive)
+    var generate: [Int]?
+
+    @Option(
+        help: ArgumentHelp("With --prompt and --generate: in what keys and values are kept.", valueName: "dtype"),
+        transform: SamplingArguments.cacheType)
+    var cacheDtype: CacheType?
 
     @Option(
         help: ArgumentHelp(
@@ -105,6 +125,12 @@ struct BenchCommand: ParsableCommand {
         if flops, batch != nil || dtype != nil || ffn != nil || merge != nil || (path == nil && tokens != nil) {
             throw ValidationError("--flops takes only a checkpoint, --tokens, --reduce and --json")
         }
+        if prompt != nil || generate != nil || cacheDtype != nil {
+            if path == nil || flops || tokens != nil || merge != nil || !reduce.isEmpty {
+                throw ValidationError(
+                    "--prompt, --generate and --cache-dtype go with a checkpoint, --batch, --dtype and --ffn")
+            }
+        }
         if samples < 1 { throw ValidationError("--repeat \(samples) is not at least 1") }
         let variants = (merge?.count ?? 1) + reduce.count
         let count = (tokens?.count ?? 3) * (batch?.count ?? 2) * (ffn?.count ?? 1) * variants
@@ -127,12 +153,12 @@ struct BenchCommand: ParsableCommand {
         }
         let begin = Clock.seconds
         var models: [Model] = []
-        var tests: [Benchmark.Test] = []
         for codec in dtype?.map(Optional.some) ?? [nil] {
-            let model = try Model(path: path, dtype: codec, tower: tower, progress: bar.report)
-            models.append(model)
-            tests += try self.tests(of: model)
+            models.append(try Model(path: path, dtype: codec, tower: tower, progress: bar.report))
         }
+        if asksForGeneration(models[0]) { return try reportGeneration(models, name: path.lastPathComponent, bar) }
+        var tests: [Benchmark.Test] = []
+        for model in models { tests += try self.tests(of: model) }
         let loadSeconds = (Clock.seconds - begin) / Double(models.count)
         let peaks = MachinePeaks()
         var benchmark = try Benchmark(models[0], tests)
@@ -143,6 +169,44 @@ struct BenchCommand: ParsableCommand {
         let report = try BenchReport(
             name: path.lastPathComponent, models: models, loadSeconds: loadSeconds, samples: samples, peaks: peaks,
             benchmark)
+        try json ? StandardOutput.write(report.json) : StandardOutput.write(report.markdown)
+    }
+
+    /// Whether tokens per second are wanted: if they are asked for, or of decoders if nothing else is.
+    private func asksForGeneration(_ model: Model) -> Bool {
+        if prompt != nil || generate != nil || cacheDtype != nil { return true }
+        return tokens == nil && merge == nil && reduce.isEmpty && model.headKinds.contains(.causalLM)
+    }
+
+    private func reportGeneration(_ models: [Model], name: String, _ bar: ProgressBar) throws(Failure) {
+        let isSilent = prompt == nil && generate == nil
+        let most = models[0].maximumTokens ?? .max
+        let prompts = prompt ?? (isSilent ? [min(512, most)] : [])
+        let generations = generate ?? (isSilent ? [min(128, most - 1)] : [])
+        let works =
+            prompts.map { GenerationBenchmark.Work.prompt($0) }
+            + generations.map { GenerationBenchmark.Work.generation($0) }
+        var tests: [GenerationBenchmark.Test] = []
+        for model in models {
+            for width in ffn ?? [Width(text: "1", extent: .all)] {
+                let small = try model.submodel(ffn: width.extent)
+                for sequences in batch ?? [1] {
+                    tests += works.map {
+                        GenerationBenchmark.Test(model: small, ffn: width.text, work: $0, sequences: sequences)
+                    }
+                }
+            }
+        }
+        var options = TextGenerator.Options()
+        options.cacheType = cacheDtype
+        options.steps.maximumRequests = batch?.max() ?? 1
+        let peaks = MachinePeaks()
+        var benchmark = GenerationBenchmark(tests, options)
+        try benchmark.measure(samples: samples) { done, total in
+            bar.draw("measuring", share: Double(done) / Double(total), note: "")
+        }
+        bar.clear()
+        let report = GenerationReport(name: name, peaks: peaks, benchmark: benchmark)
         try json ? StandardOutput.write(report.json) : StandardOutput.write(report.markdown)
     }
 

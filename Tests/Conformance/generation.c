@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { VOCABULARY = 97, CONTEXT = 80, MOST = 128 };
+enum { VOCABULARY = 61, CONTEXT = 80, MOST = 128 };
 
 typedef struct {
     int32_t tokens[MOST];
@@ -53,7 +53,7 @@ static int same(const heard *a, const heard *b) {
     return a->count == b->count && memcmp(a->tokens, b->tokens, a->count * sizeof *a->tokens) == 0;
 }
 
-static const int32_t prompt[] = {5, 17, 3, 90, 41, 8, 8, 12};
+static const int32_t prompt[] = {5, 17, 3, 50, 41, 8, 8, 12};
 
 static void what_is_generated(const nestling_model *model, nestling_generator *generator) {
     /* The greatest score of the whole text, again and again. */
@@ -260,7 +260,7 @@ static void refusals(const nestling_model *model, nestling_generator *generator,
     REFUSED(INVALID, "generated", nestling_generator_add(generator, prompt, 1, NULL, NULL));
     REFUSED(INVALID, "count", nestling_generator_add(generator, prompt, SIZE_MAX, &options, NULL));
     int32_t wrong[] = {3, VOCABULARY};
-    REFUSED(INVALID, "97", nestling_generator_add(generator, wrong, 2, &options, NULL));
+    REFUSED(INVALID, "61", nestling_generator_add(generator, wrong, 2, &options, NULL));
     wrong[1] = -1;
     REFUSED(INVALID, "-1", nestling_generator_add(generator, wrong, 2, &options, NULL));
     int32_t long_prompt[CONTEXT + 1] = {0};
@@ -334,7 +334,7 @@ static void refusals(const nestling_model *model, nestling_generator *generator,
 
 int main(int count, char **arguments) {
     char path[4096], encoder[4096];
-    snprintf(path, sizeof path, "%s/llama/causal-lm", count > 1 ? arguments[1] : ".");
+    snprintf(path, sizeof path, "%s/gemma3/causal-lm", count > 1 ? arguments[1] : ".");
     snprintf(encoder, sizeof encoder, "%s/bert/base", count > 1 ? arguments[1] : ".");
     nestling_model *model = NULL;
     REQUIRE(nestling_model_open(path, NULL, &model));

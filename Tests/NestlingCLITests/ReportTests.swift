@@ -115,6 +115,28 @@ import Testing
     }
 
     /// The full run is measured beside the reduced ones, and the prediction is that of the library.
+    @Test func benchMeasuresGeneration() throws {
+        let decoder = Fixtures.path("llama/causal-lm")
+        let results = try #require(
+            document(
+                "bench", decoder, "--prompt", "9", "--generate", "5", "--batch", "1,3", "--ffn", "1,0.5", "--dtype",
+                "float32,int8", "--repeat", "2", "--json")["results"]?.array)
+        #expect(results.count == 16)
+        #expect(results.map { $0["test"]?.string }.prefix(4) == ["pp9", "tg5", "pp9", "tg5"])
+        for result in results {
+            #expect(result["samples_seconds"]?.array?.count == 2)
+            #expect((result["tokens_per_second"]?.double ?? 0) > 0)
+            #expect((result["weight_bytes"]?.int ?? 0) > (result["weights"]?.int ?? 0))
+        }
+        // A decoder's table is this one, unless lengths of whole sequences are asked for.
+        let table = try Command.run("bench", decoder, "--repeat", "1")
+        #expect(table.text.contains("| tg79 |") && table.text.contains("t/s"))
+        #expect(try Command.run("bench", decoder, "--tokens", "8", "--repeat", "1").text.contains("GFLOP/s"))
+        #expect(try Command.run("bench", decoder, "--prompt", "81").status != 0)
+        #expect(try Command.run("bench", decoder, "--prompt", "8", "--tokens", "8").status == 64)
+        #expect(try Command.run("bench", bert, "--prompt", "8").status != 0)
+    }
+
     @Test func benchComparesReductions() throws {
         let reductions = [#"{"method": "tome", "r": 4}"#, #"{"method": "evit", "keep": 0.5, "layers": [1]}"#]
         let options = reductions.flatMap { ["--reduce", $0] }

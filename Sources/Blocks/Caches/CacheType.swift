@@ -1,4 +1,4 @@
-public import Kernels
+internal import Kernels
 
 /// In what keys and values are kept from run to run.
 public enum CacheType: String, Sendable, CaseIterable {

@@ -28,6 +28,12 @@ public enum Codec: String, Sendable, CaseIterable {
     /// Bytes of a panel of 32 outputs over so many inputs.
     public func panelBytes(inputs: Int) -> Int { nk_panel_bytes(kernel, inputs) }
 
+    /// Bytes that a product reads for each weight, scales included, of rows as long as those of large models.
+    public var bytesPerWeight: Double {
+        let inputs = 4096
+        return Double(nk_panel_sums_begin(kernel, inputs)) / Double(inputs * Int(NK_PANEL))
+    }
+
     /// The bytes of a panel that a cut to `inputs` of its `packedInputs` keeps: of the weights, and of what follows them.
     public func panelParts(inputs: Int, of packedInputs: Int) -> (weights: Range<Int>, sums: Range<Int>) {
         let weights = nk_panel_sums_begin(kernel, inputs)

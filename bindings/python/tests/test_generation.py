@@ -10,20 +10,20 @@ import nestling
 import numpy as np
 import pytest
 
-PROMPT = [5, 17, 3, 90, 41, 8, 8, 12]
+PROMPT = [5, 17, 3, 50, 41, 8, 8, 12]
 
 
 @pytest.fixture(scope="module")
 def ids_model(fixtures: pathlib.Path) -> nestling.Model:
-    """A decoder of 97 tokens and a context of 80, without a tokenizer."""
-    return nestling.load(fixtures / "llama" / "causal-lm")
+    """A decoder of 61 tokens, a context of 80 and a window, without a tokenizer."""
+    return nestling.load(fixtures / "gemma3" / "causal-lm")
 
 
 @pytest.fixture(scope="module")
 def model(fixtures: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> nestling.Model:
-    """The same with a tokenizer of one token for each word w0 ... w96."""
+    """The same with a tokenizer of one token for each word w0 ... w60."""
     path = tmp_path_factory.mktemp("words") / "model"
-    shutil.copytree(fixtures / "llama" / "causal-lm", path)
+    shutil.copytree(fixtures / "gemma3" / "causal-lm", path)
     tokenizer = {
         "version": "1.0",
         "added_tokens": [],
@@ -31,7 +31,7 @@ def model(fixtures: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> n
         "pre_tokenizer": {"type": "WhitespaceSplit"},
         "post_processor": None,
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": False},
-        "model": {"type": "WordLevel", "vocab": {f"w{i}": i for i in range(97)}, "unk_token": "w0"},
+        "model": {"type": "WordLevel", "vocab": {f"w{i}": i for i in range(61)}, "unk_token": "w0"},
     }
     (path / "tokenizer.json").write_text(json.dumps(tokenizer))
     return nestling.load(path)
@@ -94,7 +94,7 @@ def test_sampling_is_reproduced_by_its_seed(ids_model: nestling.Model) -> None:
     assert ids_model.generate(PROMPT, top_k=1, **options) == ids_model.generate(
         PROMPT, max_new_tokens=30, temperature=0.0, ignore_eos=True
     )
-    banned = {token: -np.inf for token in range(0, 97, 2)}
+    banned = {token: -np.inf for token in range(0, 61, 2)}
     assert all(token % 2 for token in ids_model.generate(PROMPT, logit_bias=banned, **options))
 
 
@@ -166,7 +166,7 @@ def test_score(ids_model: nestling.Model, model: nestling.Model) -> None:
 def test_refusals(ids_model: nestling.Model, bert: nestling.Model) -> None:
     with pytest.raises(nestling.NotFoundError):
         bert.generate([1, 2])
-    for prompt in [[], [97], [-1], [1] * 81]:
+    for prompt in [[], [61], [-1], [1] * 81]:
         with pytest.raises(nestling.InvalidArgumentError):
             ids_model.generate([prompt] if prompt == [] else prompt, max_new_tokens=2)
     with pytest.raises(nestling.NotFoundError, match="tokenizer"):
@@ -182,8 +182,8 @@ def test_refusals(ids_model: nestling.Model, bert: nestling.Model) -> None:
         {"min_p": -0.5},
         {"repetition_penalty": 0.0},
         {"max_new_tokens": 0},
-        {"logprobs": 98},
-        {"logit_bias": {97: 1.0}},
+        {"logprobs": 62},
+        {"logit_bias": {61: 1.0}},
         {"draft": bert},
         {"prompt_lookup": 2, "draft_tokens": 10**6},
         {"cache_dtype": "float16"},
