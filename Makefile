@@ -122,7 +122,7 @@ uninstall: ## remove what install put there
 
 .venv/ready: Makefile
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check numpy pytest hypothesis
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check numpy pytest hypothesis jinja2
 	@touch $@
 
 .PHONY: wheel

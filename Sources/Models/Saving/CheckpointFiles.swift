@@ -8,7 +8,8 @@ public struct CheckpointFiles {
     private static let companions = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
         "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model",
-        "preprocessor_config.json", "processor_config.json",
+        "preprocessor_config.json", "processor_config.json", "generation_config.json", "chat_template.jinja",
+        "additional_chat_templates/rag.jinja", "additional_chat_templates/tool_use.jinja",
     ]
     private static let sentenceFiles = ["modules.json", "config_sentence_transformers.json"]
     private static let settingsFiles = ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"]

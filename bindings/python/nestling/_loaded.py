@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from . import _ffi
 from ._arrays import Inputs, Tokens
+from ._chat_files import ChatFiles
 from ._handles import Handle, own_tokenizer, read_json
 from ._library import library
 from .errors import InvalidArgumentError
@@ -99,8 +100,9 @@ def _read_info(handle: Handle) -> ModelInfo:
 class LoadedModel:
     """A model's handle and what is read from it once. Immutable; any thread may use it."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, chat_files: Optional[ChatFiles] = None) -> None:
         self.handle = handle
+        self.chat_files = chat_files
         self.info = _read_info(handle)
         self.dtype: str = self.describe()["dtype"]
         self._tokenizer: Optional[Tokenizer] = None
@@ -115,7 +117,7 @@ class LoadedModel:
     def _get_tokenizer(self) -> Tokenizer:
         pointer = ctypes.POINTER(_ffi.TokenizerHandle)()
         library.nestling_model_get_tokenizer(self.handle, ctypes.byref(pointer))
-        return Tokenizer(own_tokenizer(pointer, keep=self.handle.keep))
+        return Tokenizer(own_tokenizer(pointer, keep=self.handle.keep), self.chat_files)
 
     def describe(self) -> dict[str, Any]:
         """Returns the library's JSON description as a new dict."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from . import _ffi
 from ._arrays import Inputs, as_count, encode_path, memory_files, pointer, ragged, split
+from ._chat_files import ChatFiles
 from ._handles import Handle, own_model, read_json
 from ._images import Images
 from ._library import library
@@ -79,7 +80,7 @@ def load(
     def open_model(options: Any, opened: Any) -> None:
         library.nestling_model_open(encoded, options, opened)
 
-    return _open(open_model, dtype, tower, map_weights, show_progress_bar, progress, keep=None)
+    return _open(open_model, dtype, tower, map_weights, show_progress_bar, progress, None, ChatFiles.beside(path))
 
 
 def load_bytes(
@@ -111,7 +112,7 @@ def load_bytes(
     def open_model(options: Any, opened: Any) -> None:
         library.nestling_model_open_memory(array, len(array), options, opened)
 
-    return _open(open_model, dtype, tower, True, show_progress_bar, progress, keep=contents)
+    return _open(open_model, dtype, tower, True, show_progress_bar, progress, contents, ChatFiles(files))
 
 
 def check(path: Path, *, values: bool = False) -> dict[str, Any]:
@@ -985,7 +986,7 @@ class Model:
                 spec.heads, spec.head_count = _int32s(widths, "heads"), len(widths)
         derived = ctypes.POINTER(_ffi.ModelHandle)()
         library.nestling_model_derive(loaded.handle, ctypes.byref(spec), ctypes.byref(derived))
-        return Model(LoadedModel(own_model(derived, keep=loaded.handle.keep)))
+        return Model(LoadedModel(own_model(derived, keep=loaded.handle.keep), loaded.chat_files))
 
     def _widths(
         self, given: Widths, what: str, key: str, kept: Optional[list[int]]
@@ -1065,6 +1066,7 @@ def _open(
     show_progress_bar: Optional[bool],
     progress: Optional[ProgressFunction],
     keep: Any,
+    chat_files: ChatFiles,
 ) -> Model:
     number = 0 if dtype is None else _ffi.DTYPES.get(dtype) if isinstance(dtype, str) else None
     if number is None:
@@ -1082,7 +1084,7 @@ def _open(
         if opened:
             handle = own_model(opened, keep)
     assert handle is not None
-    return Model(LoadedModel(handle))
+    return Model(LoadedModel(handle, chat_files))
 
 
 def _whole(value: Any, what: str) -> int:

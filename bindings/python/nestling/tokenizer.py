@@ -22,8 +22,11 @@ from ._arrays import (
     one_sequence,
     pointer,
     ragged,
+    split,
     texts_and_pairs,
 )
+from ._chat import Chat, chat_text, chosen_template
+from ._chat_files import ChatFiles, ChatSettings, ChatTemplate
 from ._columns import Pad, encode_batch
 from ._cutting import Padding, Truncation
 from ._handles import Handle, own_tokenizer, read_json, read_text
@@ -58,8 +61,10 @@ class Tokenizer:
     for one thread, before.
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, chat_files: Optional[ChatFiles] = None) -> None:
         self._handle = handle
+        self._chat_files = chat_files or ChatFiles(None)
+        self._chat_settings: Optional[ChatSettings] = None
         self._truncation: Optional[Truncation] = None
         self._padding: Optional[Padding] = None
         self._description: Optional[dict[str, Any]] = None
@@ -78,7 +83,7 @@ class Tokenizer:
         """
         opened = ctypes.POINTER(_ffi.TokenizerHandle)()
         library.nestling_tokenizer_open(encode_path(path), ctypes.byref(opened))
-        return cls(own_tokenizer(opened))
+        return cls(own_tokenizer(opened), ChatFiles.beside(path))
 
     @classmethod
     def from_pretrained(cls, directory: Union[str, os.PathLike[str]]) -> Tokenizer:
@@ -128,7 +133,7 @@ class Tokenizer:
         array, contents = memory_files(files)
         opened = ctypes.POINTER(_ffi.TokenizerHandle)()
         library.nestling_tokenizer_open_files(array, len(contents), ctypes.byref(opened))
-        return cls(own_tokenizer(opened))
+        return cls(own_tokenizer(opened), ChatFiles(files))
 
     # Encoding
 
@@ -408,6 +413,127 @@ class Tokenizer:
             )
         return self._description
 
+    # Chats
+
+    @property
+    def chat_template(self) -> Optional[ChatTemplate]:
+        """The checkpoint's chat template, several by their names, or None; may be set.
+
+        Read from ``chat_template.jinja`` and ``additional_chat_templates/*.jinja``, or else tokenizer_config.json.
+        """
+        return self._chat.template
+
+    @chat_template.setter
+    def chat_template(self, template: Optional[ChatTemplate]) -> None:
+        self._chat_settings = self._chat._replace(template=template)
+
+    @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """The texts of special tokens by the names under which chat templates know them: "bos_token", "eos_token"..."""
+        return dict(self._chat.special_tokens)
+
+    @property
+    def _chat(self) -> ChatSettings:
+        if self._chat_settings is None:
+            self._chat_settings = self._chat_files.read()
+        return self._chat_settings
+
+    def get_chat_template(self, chat_template: Optional[str] = None, tools: Optional[Iterable[Any]] = None) -> str:
+        """Returns the text of the template that `apply_chat_template` takes; parameters as there.
+
+        Raises
+        ------
+        NotFoundError
+            If the checkpoint has none.
+        """
+        return chosen_template(self.chat_template, chat_template, tools)[0]
+
+    def apply_chat_template(
+        self,
+        conversation: Union[Chat, Sequence[Chat]],
+        tools: Optional[Iterable[Any]] = None,
+        documents: Optional[Iterable[Any]] = None,
+        chat_template: Optional[str] = None,
+        add_generation_prompt: bool = False,
+        continue_final_message: Union[bool, str] = False,
+        tokenize: bool = True,
+        return_dict: bool = False,
+        **variables: Any,
+    ) -> Any:
+        """Makes of a chat what the model was trained on, as transformers does. Needs the package jinja2.
+
+        Special tokens that stand in a message are found like those that the template writes: text of strangers can end
+        its message and begin one of another role. Refuse such texts, if that matters.
+
+        Parameters
+        ----------
+        conversation
+            Messages, each ``{"role": ..., "content": ...}`` and whatever else the template reads; or a list of chats.
+        tools
+            What the model may call: JSON schemas as mappings.
+        documents
+            What it may look up: mappings with "title" and "text".
+        chat_template
+            A template's text, or the name of one of several. None: the checkpoint's; of several "tool_use" if there are
+            tools, else "default".
+        add_generation_prompt
+            End with what begins an answer.
+        continue_final_message
+            End with the last message's content, which the model is to continue. A str: with that field of it.
+        tokenize
+            Return token ids. The template writes special tokens itself, so none are added.
+        return_dict
+            Return a mapping with "input_ids" and "attention_mask".
+        variables
+            Further variables of the template, such as ``enable_thinking``; they replace special tokens of that name.
+
+        Returns
+        -------
+        list of int, or str without `tokenize`; a list of them for several chats
+
+        Raises
+        ------
+        NotFoundError
+            If the checkpoint has no chat template.
+        InvalidArgumentError
+            If the messages do not fit the template, which may say so itself.
+        CorruptError
+            If the template is no Jinja, or does what templates may not.
+        UnsupportedError
+            If the template takes more than 5 seconds, or makes more than 16 million characters.
+        ImportError
+            If jinja2 is missing.
+        """
+        for name in _NOT_OF_CHATS:
+            if variables.pop(name, None):
+                raise UnsupportedError(f"apply_chat_template has no {name}")
+        template, source = chosen_template(self.chat_template, chat_template, tools)
+        if isinstance(conversation, (str, bytes, Mapping)):
+            raise TypeError(f"expected a list of messages, not one {type(conversation).__name__}")
+        given = list(conversation)
+        single = not given or not all(isinstance(chat, (list, tuple)) for chat in given)
+        texts = [
+            chat_text(
+                chat,
+                template,
+                source,
+                tools=tools,
+                documents=documents,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=continue_final_message,
+                variables={**self._chat.special_tokens, **variables},
+            )
+            for chat in ([given] if single else given)
+        ]
+        if not tokenize:
+            return texts[0] if single else texts
+        tokens = self._ragged(texts, None, add_special_tokens=False)
+        ids: list[list[int]] = [row.tolist() for row in split(tokens.ids, tokens.offsets)]
+        if return_dict:
+            masks = [[1] * len(row) for row in ids]
+            return {"input_ids": ids[0] if single else ids, "attention_mask": masks[0] if single else masks}
+        return ids[0] if single else ids
+
     # Lengths
 
     def enable_truncation(
@@ -492,6 +618,16 @@ class Tokenizer:
         raise TypeError("a Tokenizer cannot be pickled: open it in each process")
 
 
+#: Arguments that the method has in transformers, and that would pass for variables of the template here.
+_NOT_OF_CHATS = (
+    "max_length",
+    "padding",
+    "return_assistant_tokens_mask",
+    "return_tensors",
+    "sanitize_control_tokens",
+    "tokenizer_kwargs",
+    "truncation",
+)
 _TOKEN_FIELDS = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
 
 
