@@ -414,10 +414,12 @@ NESTLING_API void nestling_session_release(nestling_session *session);
  *                      what comes before the patches of an image), "first", "last", "none", or [leading, trailing] numbers
  *     "proportional_attention"   add log(size) to each key's score in later layers; true unless the method says otherwise
  * Amounts are clamped to what a method can take in one layer. Methods, and their own keys with defaults:
- *     "tome"           the most similar pairs merge, even positions into odd ones (arXiv 2210.09461). At most half of the
+ *     "tome"           the most similar pairs merge, even places into odd ones (arXiv 2210.09461). A merge puts the tokens that
+ *                      have not merged before those that others may merge into, as the published procedure does, and the next
+ *                      layer counts even and odd in that order; rows keep the order of the sequence. At most half of the
  *                      unprotected tokens.
- *     "pitome"         as tome among the tokens that are most like all others (arXiv 2405.16148). "margin": 0.9 falling over
- *                      the layers to 0. At most half.
+ *     "pitome"         as tome among the tokens that are most like all others, which take turns in the order of that likeness
+ *                      (arXiv 2405.16148). "margin": 0.9 falling over the layers to 0. At most half.
  *     "local"          as tome among neighbours: time and memory grow with the length, not its square (arXiv 2405.17951).
  *                      "band": 1 (tokens 2i and 2j + 1 may merge if |i - j| < band); "causal": false (true: only into later
  *                      tokens). At most half.

@@ -27,4 +27,23 @@ public struct Matrix {
 
     /// The leading `rows`.
     public func prefix(rows: Int) -> Matrix { Matrix(pointer, rows: rows, columns: columns, stride: stride) }
+
+    /// Puts row `order[i]` in place `i`. `order` has each row once.
+    public func reorderRows(_ order: [Int32]) {
+        var isPlaced = [Bool](repeating: false, count: rows)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, columns)) { first in
+            guard let first = first.baseAddress else { return }
+            for start in 0..<rows where !isPlaced[start] && Int(order[start]) != start {
+                first.update(from: row(start), count: columns)
+                var place = start
+                while Int(order[place]) != start {
+                    row(place).update(from: row(Int(order[place])), count: columns)
+                    isPlaced[place] = true
+                    place = Int(order[place])
+                }
+                row(place).update(from: first, count: columns)
+                isPlaced[place] = true
+            }
+        }
+    }
 }

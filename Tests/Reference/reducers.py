@@ -29,6 +29,7 @@ class Seen:
     weights: np.ndarray  # [heads, n, n]: softmax of the scores
     layer: int
     layers: int
+    order: np.ndarray  # [n]: the row at each place of ToMe's matching
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Reduction:
                 counts[layer] = amount
         else:
             counts = [None if layer in active else 0 for layer in range(layers)]
-        return State(np.ones(length), np.arange(length), np.eye(length), self, counts, {})
+        return State(np.ones(length), np.arange(length), np.eye(length), self, counts, {}, order=np.arange(length))
 
     def free(self, length):
         """The tokens that are not protected."""
@@ -91,6 +92,7 @@ class State:
     counts: list
     pruned: dict  # original token -> its last state
     margin: float = math.inf
+    order: np.ndarray = None  # as in Seen
 
     @property
     def map(self):
@@ -110,12 +112,12 @@ class State:
         return np.log(self.sizes) if self.reduction.is_proportional() else np.zeros(len(self.sizes))
 
     def reduce(self, x, metric, weights, layer):
-        seen = Seen(metric, weights, layer, len(self.counts))
+        seen = Seen(metric, weights, layer, len(self.counts), self.order)
         count = self.reduction.wanted(len(x), self.counts[layer])
         made = METHODS[self.reduction.method](self.reduction, x, self.sizes, seen, count) if count > 0 else None
         if made is None:
-            return x, State(self.sizes, self.positions, self.matrix, self.reduction, self.counts, self.pruned)
-        matrix, rows, kept, margin = made
+            return x, State(self.sizes, self.positions, self.matrix, self.reduction, self.counts, self.pruned, order=self.order)
+        matrix, rows, kept, margin, order = made if len(made) == 5 else (*made, np.arange(len(made[2])))
         pruned = dict(self.pruned)
         for old in np.flatnonzero(~matrix.any(axis=1)):
             for token in np.flatnonzero(self.map == old):
@@ -124,7 +126,8 @@ class State:
         ordered = np.sort(whole, axis=1)
         if whole.shape[1] > 1:  # the public map names the greatest share, which must be clear as well
             margin = min(margin, np.ptp(ordered[ordered[:, -1] > 0, -2:], axis=1).min(initial=math.inf))
-        return rows, State(matrix.T @ self.sizes, self.positions[kept], whole, self.reduction, self.counts, pruned, margin)
+        return rows, State(matrix.T @ self.sizes, self.positions[kept], whole, self.reduction, self.counts, pruned, margin,
+                           order)
 
     def restored(self, rows, finish=lambda states: states):
         """A row for every original token: what it is part of, or its last state, `finish`ed as the rows were."""
@@ -173,15 +176,14 @@ def protected(reduction, n):
 
 
 def tofu(reduction, x, sizes, seen, count):
-    found = tome.match(seen.metric, count, protected(reduction, len(x)))
+    found, into = tome.matched(seen.metric, count, protected(reduction, len(x)), seen.order)
     if len(found.sources) == 0:
         return None
-    into = np.arange(len(x))
+    kept = np.flatnonzero(into == np.arange(len(x)))
+    order = np.searchsorted(kept, seen.order[found.order])
     if seen.layer < reduction.options.get("prune_layers", seen.layers // 2):
-        into[found.sources] = -1
-        return *joined(x, sizes, into), found.margin
-    into[found.sources] = found.destinations
-    return *joined(x, sizes, into, "longest"), found.margin
+        return *joined(x, sizes, np.where(into == np.arange(len(x)), into, -1)), found.margin, order
+    return *joined(x, sizes, into, "longest"), found.margin, order
 
 
 def local(reduction, x, sizes, seen, count):

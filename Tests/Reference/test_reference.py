@@ -82,6 +82,53 @@ def test_matching_equals_brute_force(protect):
                 assert list(zip(found.sources, found.destinations)) == brute_force_match(metric, r, protected)
 
 
+def published(x, sizes, groups, metric, r, has_class_token):
+    """One layer of the published procedure as it is told: the rows themselves are put in the order [unmerged, destinations].
+
+    x [n, d], sizes [n], groups: a set of original tokens for each row; metric [n, d]
+    """
+    unit = metric / np.linalg.norm(metric, axis=1, keepdims=True)
+    even, odd = np.arange(0, len(x), 2), np.arange(1, len(x), 2)
+    scores = unit[even] @ unit[odd].T
+    if has_class_token:
+        scores[0] = -np.inf
+    r = min(r, (len(x) - has_class_token) // 2)
+    if r == 0:
+        return x, sizes, groups
+    edges = np.argsort(-scores.max(axis=1))
+    partner = scores.argmax(axis=1)
+    unmerged = np.sort(edges[r:]) if has_class_token else edges[r:]
+    sums, mass, members = x * sizes[:, None], sizes.copy(), list(groups)
+    for edge in edges[:r]:
+        source, destination = even[edge], odd[partner[edge]]
+        sums[destination] += sums[source]
+        mass[destination] += mass[source]
+        members[destination] = members[destination] | members[source]
+    kept = [*even[unmerged], *odd]
+    return sums[kept] / mass[kept][:, None], mass[kept], [members[row] for row in kept]
+
+
+@pytest.mark.parametrize("protect", ("first", "none"))
+def test_layers_equal_the_published_procedure(protect):
+    """Rows that stay where they are and an order give the groups and features of rows that are moved."""
+    random = np.random.default_rng(9)
+    for length in (2, 3, 9, 10, 26, 197):
+        for r in (1, 2, 5, 16, 1000):
+            x = random.normal(size=(length, 6))
+            mix = random.normal(size=(8, 6, 6))
+            state, rows = State.initial(length, Reduction(r=r, protect=protect)), x
+            moved, sizes, groups = x, np.ones(length), [frozenset([token]) for token in range(length)]
+            for layer in range(8):  # each layer sees the rows in another way
+                rows, state = state.merge(rows, rows @ mix[layer], r)
+                moved, sizes, groups = published(moved, sizes, groups, moved @ mix[layer], r, protect == "first")
+                ours = [frozenset(np.flatnonzero(state.map == row)) for row in range(len(rows))]
+                assert set(ours) == set(groups)
+                places = [groups.index(group) for group in ours]
+                assert np.allclose(rows, moved[places], rtol=0, atol=1e-9)
+                assert (state.sizes == sizes[places]).all()
+                assert places == list(np.argsort(state.order))
+
+
 def test_most_that_can_merge():
     for length in range(1, 40):
         found = match(np.random.default_rng(length).normal(size=(length, 4)), 10**6, Reduction().protected(length))

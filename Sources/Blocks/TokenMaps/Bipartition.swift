@@ -1,6 +1,6 @@
-/// The tokens of a sequence as sources (at even positions) and destinations (at odd ones), protected ones being neither.
+/// The tokens of a sequence as sources (at even places) and destinations (at odd ones), protected ones being neither.
 struct Bipartition {
-    /// Tokens at even positions, and at odd ones.
+    /// Tokens at even places, and at odd ones.
     let sources, destinations: Int
     /// 1 for each of them that is not protected.
     let isSource, isDestination: [UInt8]
@@ -28,12 +28,16 @@ struct Bipartition {
         return destinations.isEmpty ? 0 : min((sources.count + destinations.count) / 2, sources.count)
     }
 
-    /// Where each token goes when the `merged` sources with the greatest scores join their best destinations; of equal ones
-    /// the first. A score that is no number counts as the lowest.
-    func destination(best: [Int32], score: [Float], merged: Int) -> [Int32] {
-        let order = Ranking.descending((0..<sources).filter { isSource[$0] != 0 && best[$0] >= 0 }) { score[$0] }
+    /// The sources that may merge, the first ones first: by falling score, of equal ones the first. A score that is no number
+    /// counts as the lowest.
+    func ranked(best: [Int32], score: [Float]) -> [Int] {
+        Ranking.descending((0..<sources).filter { isSource[$0] != 0 && best[$0] >= 0 }) { score[$0] }
+    }
+
+    /// The place that each place goes to when `merged` sources join their best destinations.
+    func destination(best: [Int32], merged: ArraySlice<Int>) -> [Int32] {
         var destination = (0..<sources + destinations).map { Int32(truncatingIfNeeded: $0) }
-        for source in order.prefix(merged) { destination[2 * source] = 2 * best[source] + 1 }
+        for source in merged { destination[2 * source] = 2 * best[source] + 1 }
         return destination
     }
 }

@@ -56,6 +56,7 @@ public struct LocalMerging: Reducer {
             metric.pointer, 2 * metric.stride, halves.sources, halves.isSource, metric.row(1), 2 * metric.stride,
             halves.destinations, halves.isDestination, metric.columns, band, isCausal ? 1 : 0, &best, &score,
             Int32(threads))
-        return TokenMap(destination: halves.destination(best: best, score: score, merged: merged))
+        let first = halves.ranked(best: best, score: score).prefix(merged)
+        return TokenMap(destination: halves.destination(best: best, merged: first))
     }
 }

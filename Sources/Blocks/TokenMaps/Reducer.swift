@@ -95,10 +95,12 @@ public struct LayerTokens {
     public let layers: Int
     /// Tokens at the ends that stand for no part of the sequence.
     public let special: SpecialTokens
-    /// `[count, head size]`, if ``Signals/keys`` were asked for.
+    /// `[count, head size]`, if ``Signals/keys`` were asked for. The reducer may overwrite them.
     public let keys: Matrix?
     /// One number for each token, if one of the attention signals was asked for.
     public let attention: UnsafePointer<Float>?
+    /// The order in which the reducer's last map wanted to see its new rows; `nil`: as they lie.
+    public var order: [Int32]?
 
     public init(
         count: Int, layer: Int = 0, layers: Int = 1, special: SpecialTokens = .ofTexts, keys: Matrix? = nil,

@@ -9,6 +9,8 @@ public struct Reduction {
     private let special: SpecialTokens
     /// `remaining[sequence][layer]`
     private let remaining: [[Int]]
+    /// Of each sequence; see ``LayerTokens/order``.
+    private var orders: [[Int32]?]
     /// The row, within its sequence, that each original token is part of after each layer; -1: it was pruned.
     public private(set) var trace: [[Int32]] = []
 
@@ -18,6 +20,7 @@ public struct Reduction {
         layers = outline.layers.count
         special = outline.specialTokens
         remaining = lengths.map { reducer.remainingTokens($0, in: outline) }
+        orders = Array(repeating: nil, count: lengths.count)
     }
 
     /// Whether any sequence loses tokens in `layer`.
@@ -38,7 +41,7 @@ public struct Reduction {
 
     /// Shortens `stream` in `layer` by the signals that attention has left; returns the rows that remain, in the same
     /// memory, and updates the context.
-    public func apply(
+    public mutating func apply(
         _ stream: Matrix, _ signals: LayerSignals, layer: Int, _ context: ForwardContext
     ) throws(Failure) -> Matrix {
         if context.maps.isEmpty {
@@ -49,10 +52,14 @@ public struct Reduction {
         for sequence in 0..<context.sequences {
             let (start, end) = (context.offsets[sequence], context.offsets[sequence + 1])
             let newStart = newOffsets[sequence]
-            let tokens = signals.tokens(start..<end, layer: layer, layers: layers, special)
+            var tokens = signals.tokens(start..<end, layer: layer, layers: layers, special)
+            tokens.order = orders[sequence]
             let wanted = remaining[sequence][layer]
             let map = wanted < end - start ? try reducer.map(tokens, remaining: wanted, threads: context.threads) : nil
-            if let map { try apply(map, stream.rows(start..<end), sequence, context) }
+            if let map {
+                try apply(map, stream.rows(start..<end), sequence, context)
+                orders[sequence] = map.nextOrder
+            }
             let count = map?.newCount ?? end - start
             if newStart != start {
                 stream.row(newStart).update(from: stream.row(start), count: count * stream.stride)

@@ -31,11 +31,7 @@ public struct TokenFusion: Reducer {
     }
 
     public func map(_ tokens: LayerTokens, remaining: Int, threads: Int) -> TokenMap? {
-        guard var destination = matching.destination(tokens, remaining: remaining, threads: threads) else { return nil }
-        guard tokens.layer < pruneLayers ?? tokens.layers / 2 else {
-            return TokenMap(destination: destination, joining: .longest)
-        }
-        for token in destination.indices where Int(destination[token]) != token { destination[token] = -1 }
-        return TokenMap(destination: destination)
+        let prunes = tokens.layer < pruneLayers ?? tokens.layers / 2
+        return matching.map(tokens, remaining: remaining, joining: prunes ? nil : .longest, threads: threads)
     }
 }

@@ -15,6 +15,8 @@ public struct TokenMap: Sendable {
     let shares: Shares?
     /// How the rows that become one are joined.
     let joining: Joining
+    /// The new rows in the order in which the reducer wants to see them in the next layer; `nil`: as they lie.
+    var nextOrder: [Int32]?
 
     /// Rows before.
     public var oldCount: Int { newRow.count }

@@ -67,7 +67,8 @@ class ToMe(Reducer):
     """Token merging by bipartite soft matching (Bolya et al., Token Merging: Your ViT But Faster, arXiv 2210.09461).
 
     The most similar pairs of tokens become one: a merged token is the average of its parts weighted by how many original
-    tokens they hold. All parameters are those of :class:`Reducer`.
+    tokens they hold. In a ViT the features are those of the published procedure, layer after layer; rows keep the order of
+    the sequence. All parameters are those of :class:`Reducer`.
 
     Examples
     --------
