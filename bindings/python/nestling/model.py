@@ -756,21 +756,63 @@ class Model:
         """
         batch = Inputs.of(prompts)
         sequences: list[Any] = batch.texts if batch.texts is not None else split(batch.tokens.ids, batch.tokens.offsets)  # type: ignore[union-attr]
-        as_text = batch.texts is not None
         options.update(max_new_tokens=max_new_tokens, temperature=temperature)
         generator = self.generator(cache_dtype=cache_dtype, cache_limit=cache_limit)
-        if stream:
-            if not batch.single:
-                raise InvalidArgumentError("stream=True takes one prompt; use generator() for several")
-            return stream_pieces(generator, sequences[0], as_text, options)
-        with generator:
-            generations = [generator.add(sequence, **options) for sequence in sequences]
-            generator.run()
-        for generation in generations:
-            if generation.error is not None:
-                raise generation.error
-        results = [generation.text if as_text else generation.ids for generation in generations]
-        return results[0] if batch.single else results
+        return _generate(generator, sequences, batch.single, stream, batch.texts is not None, options)
+
+    def chat(
+        self,
+        messages: Any,
+        *,
+        tools: Optional[Iterable[Any]] = None,
+        documents: Optional[Iterable[Any]] = None,
+        continue_final_message: Union[bool, str] = False,
+        chat_template: Optional[str] = None,
+        chat_template_kwargs: Optional[Mapping[str, Any]] = None,
+        max_new_tokens: Optional[int] = None,
+        temperature: Optional[float] = None,
+        stream: bool = False,
+        cache_dtype: Optional[CacheType] = None,
+        cache_limit: Optional[int] = None,
+        **options: Any,
+    ) -> Any:
+        """Generates the next message of a chat. Needs the package jinja2.
+
+        Parameters
+        ----------
+        messages
+            Each ``{"role": ..., "content": ...}`` and whatever else the template reads; or a list of chats.
+        tools, documents, chat_template
+            As in `nestling.Tokenizer.apply_chat_template`, which also tells what special tokens in messages do.
+        continue_final_message
+            Go on with the last message instead of beginning an answer. A str: with that field of it.
+        chat_template_kwargs
+            Further variables of the template, such as ``{"enable_thinking": False}``.
+        max_new_tokens, temperature, stream, cache_dtype, cache_limit, options
+            As in `generate`.
+
+        Returns
+        -------
+        str, a list of them for several chats, or an iterator of pieces
+            What the model says, without special tokens; tool calls are in it as the model writes them.
+
+        Raises
+        ------
+        As `generate` and `nestling.Tokenizer.apply_chat_template`.
+        """
+        ids = self.tokenizer.apply_chat_template(
+            messages,
+            tools=tools,
+            documents=documents,
+            chat_template=chat_template,
+            add_generation_prompt=not continue_final_message,
+            continue_final_message=continue_final_message,
+            **(chat_template_kwargs or {}),
+        )
+        single = not ids or not isinstance(ids[0], list)
+        options.update(max_new_tokens=max_new_tokens, temperature=temperature)
+        generator = self.generator(cache_dtype=cache_dtype, cache_limit=cache_limit)
+        return _generate(generator, [ids] if single else ids, single, stream, True, options)
 
     def score(
         self,
@@ -1056,6 +1098,24 @@ class Model:
         reporter = Reporter("save", show_progress_bar=show_progress_bar, progress=progress)
         reporter.install(options)
         reporter.call(library.nestling_model_save, self._loaded.handle, encode_path(path), ctypes.byref(options))
+
+
+def _generate(
+    generator: Generator, prompts: Sequence[Any], single: bool, stream: bool, as_text: bool, options: dict[str, Any]
+) -> Any:
+    """Returns what follows prompts, as texts or ids; of a single one itself, or an iterator."""
+    if stream:
+        if not single:
+            raise InvalidArgumentError("stream=True takes one prompt; use generator() for several")
+        return stream_pieces(generator, prompts[0], as_text, options)
+    with generator:
+        generations = [generator.add(prompt, **options) for prompt in prompts]
+        generator.run()
+    for generation in generations:
+        if generation.error is not None:
+            raise generation.error
+    results = [generation.text if as_text else generation.ids for generation in generations]
+    return results[0] if single else results
 
 
 def _open(

@@ -196,3 +196,26 @@ def test_refusals(ids_model: nestling.Model, bert: nestling.Model) -> None:
         ids_model.generate([PROMPT, PROMPT], stream=True)
     # After all of this it goes on.
     assert len(ids_model.generate(PROMPT, max_new_tokens=3, ignore_eos=True)) == 3
+
+
+def test_chat(model: nestling.Model) -> None:
+    pytest.importorskip("jinja2")
+    template = "{% for m in messages %}w1 {{ m.content }} {% endfor %}{% if add_generation_prompt %}w{{ end | d(2) }}{% endif %}"
+    messages = [{"role": "user", "content": "w5 w17"}]
+    options = {"max_new_tokens": 12, "temperature": 0.0, "ignore_eos": True, "chat_template": template}
+    text = model.chat(messages, **options)
+    assert text.split() == _words(_greedy(model, [1, 5, 17, 2], 12)).split()
+    assert "".join(model.chat(messages, stream=True, **options)) == text
+    assert model.chat([messages, messages], **options) == [text, text]
+    other = model.chat(messages, chat_template_kwargs={"end": 3}, **options)
+    assert other.split() == _words(_greedy(model, [1, 5, 17, 3], 12)).split()
+    going_on = model.chat(messages, continue_final_message=True, **options)
+    assert going_on.split() == _words(_greedy(model, [1, 5, 17], 12)).split()
+    draft = model.submodel(ffn=0.5)
+    assert model.chat(messages, draft=draft, **options) == text
+    with pytest.raises(nestling.InvalidArgumentError, match="one prompt"):
+        model.chat([messages, messages], stream=True, **options)
+    with pytest.raises(nestling.NotFoundError, match="no chat template"):
+        model.chat(messages)
+    with pytest.raises(nestling.InvalidArgumentError):
+        model.chat(messages, chat_template="")
