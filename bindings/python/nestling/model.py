@@ -757,8 +757,8 @@ class Model:
         batch = Inputs.of(prompts)
         sequences: list[Any] = batch.texts if batch.texts is not None else split(batch.tokens.ids, batch.tokens.offsets)  # type: ignore[union-attr]
         options.update(max_new_tokens=max_new_tokens, temperature=temperature)
-        generator = self.generator(cache_dtype=cache_dtype, cache_limit=cache_limit)
-        return _generate(generator, sequences, batch.single, stream, batch.texts is not None, options)
+        as_text = batch.texts is not None
+        return self._generate(sequences, batch.single, stream, as_text, cache_dtype, cache_limit, **options)
 
     def chat(
         self,
@@ -769,11 +769,7 @@ class Model:
         continue_final_message: Union[bool, str] = False,
         chat_template: Optional[str] = None,
         chat_template_kwargs: Optional[Mapping[str, Any]] = None,
-        max_new_tokens: Optional[int] = None,
-        temperature: Optional[float] = None,
         stream: bool = False,
-        cache_dtype: Optional[CacheType] = None,
-        cache_limit: Optional[int] = None,
         **options: Any,
     ) -> Any:
         """Generates the next message of a chat. Needs the package jinja2.
@@ -788,8 +784,10 @@ class Model:
             Go on with the last message instead of beginning an answer. A str: with that field of it.
         chat_template_kwargs
             Further variables of the template, such as ``{"enable_thinking": False}``.
-        max_new_tokens, temperature, stream, cache_dtype, cache_limit, options
-            As in `generate`.
+        stream
+            Of one chat: return an iterator of pieces.
+        options
+            As in `generate`: max_new_tokens, temperature, cache_dtype...
 
         Returns
         -------
@@ -810,9 +808,32 @@ class Model:
             **(chat_template_kwargs or {}),
         )
         single = not ids or not isinstance(ids[0], list)
-        options.update(max_new_tokens=max_new_tokens, temperature=temperature)
+        return self._generate([ids] if single else ids, single, stream, True, **options)
+
+    def _generate(
+        self,
+        prompts: Sequence[Any],
+        single: bool,
+        stream: bool,
+        as_text: bool,
+        cache_dtype: Optional[CacheType] = None,
+        cache_limit: Optional[int] = None,
+        **options: Any,
+    ) -> Any:
+        """Returns what follows prompts, as texts or ids; of a single one itself, or an iterator."""
         generator = self.generator(cache_dtype=cache_dtype, cache_limit=cache_limit)
-        return _generate(generator, [ids] if single else ids, single, stream, True, options)
+        if stream:
+            if not single:
+                raise InvalidArgumentError("stream=True takes one prompt; use generator() for several")
+            return stream_pieces(generator, prompts[0], as_text, options)
+        with generator:
+            generations = [generator.add(prompt, **options) for prompt in prompts]
+            generator.run()
+        for generation in generations:
+            if generation.error is not None:
+                raise generation.error
+        results = [generation.text if as_text else generation.ids for generation in generations]
+        return results[0] if single else results
 
     def score(
         self,
@@ -1098,24 +1119,6 @@ class Model:
         reporter = Reporter("save", show_progress_bar=show_progress_bar, progress=progress)
         reporter.install(options)
         reporter.call(library.nestling_model_save, self._loaded.handle, encode_path(path), ctypes.byref(options))
-
-
-def _generate(
-    generator: Generator, prompts: Sequence[Any], single: bool, stream: bool, as_text: bool, options: dict[str, Any]
-) -> Any:
-    """Returns what follows prompts, as texts or ids; of a single one itself, or an iterator."""
-    if stream:
-        if not single:
-            raise InvalidArgumentError("stream=True takes one prompt; use generator() for several")
-        return stream_pieces(generator, prompts[0], as_text, options)
-    with generator:
-        generations = [generator.add(prompt, **options) for prompt in prompts]
-        generator.run()
-    for generation in generations:
-        if generation.error is not None:
-            raise generation.error
-    results = [generation.text if as_text else generation.ids for generation in generations]
-    return results[0] if single else results
 
 
 def _open(
