@@ -229,6 +229,11 @@ compare: $(LIBRARY) $(PARITY_PYTHON) $(MINILM)/model.safetensors ## measure next
 compare-tokenizers: $(LIBRARY) $(PARITY_PYTHON) ## measure the tokenizers next to the package tokenizers
 	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python $(PARITY_PYTHON) benchmarks/compare_tokenizers.py
 
+.PHONY: compare-generation
+compare-generation: $(LIBRARY) $(COMMAND) $(PARITY_PYTHON) ## measure generating next to llama.cpp (builds it; 10 GB in .cache)
+	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python $(PARITY_PYTHON) benchmarks/compare_generation.py \
+	    --work .cache/generation --command $(COMMAND) --json build/compare-generation.json
+
 .PHONY: clean
 clean: ## remove what was built (keeps .cache and .venv)
 	rm -rf build dist .build
