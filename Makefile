@@ -207,9 +207,11 @@ $(MINILM)/model.safetensors: | .venv/ready
 model: $(MINILM)/model.safetensors ## fetch the real model of demo and bench into .cache/
 
 .PHONY: demo
-demo: deps ## fetch a real model and show what the library does with it
+demo: deps ## fetch a real model and show what the library does with it, and generate with the one that is here
 	@$(MAKE) --no-print-directory library model
 	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python .venv/bin/python examples/python/demo.py $(MINILM)
+	@echo
+	NESTLING_LIBRARY_PATH=$(CURDIR)/build PYTHONPATH=bindings/python .venv/bin/python examples/python/07_generate.py examples/models/matlm
 
 .PHONY: bench
 bench: $(COMMAND) $(MINILM)/model.safetensors ## measure the real model

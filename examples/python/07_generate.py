@@ -3,12 +3,23 @@
     python 07_generate.py examples/models/matlm
 """
 
+import statistics
 import sys
 import time
 
 import nestling
 
+TOKENS = 150
 PROMPTS = ["def read(self, ", "class Node:\n    def ", "import os\n"]
+
+
+def run(model: nestling.Model, prompt: str, **options):
+    """Seconds, ids and counts of one greedy text."""
+    with model.generator() as generator:
+        text = generator.add(prompt, max_new_tokens=TOKENS, temperature=0, ignore_eos=True, **options)
+        start = time.perf_counter()
+        generator.run()
+        return time.perf_counter() - start, text.ids, generator.statistics()
 
 
 def main(path: str) -> None:
@@ -25,15 +36,20 @@ def main(path: str) -> None:
         for prompt, text in zip(PROMPTS, texts):
             print(f"{(prompt + text.text)!r} ({text.finish_reason})")
 
-    print("\nthe same greedy text, with and without a draft of the same weights:")
-    for name, options in [("alone", {}), ("a quarter of FFN drafts", {"draft": model.submodel(ffn=0.25)})]:
-        with model.generator() as generator:
-            text = generator.add(PROMPTS[0], max_new_tokens=150, temperature=0, ignore_eos=True, **options)
-            start = time.perf_counter()
-            generator.run()
-            seconds = time.perf_counter() - start
-            counts = generator.statistics()
-        print(f"{name:24} {len(text.ids) / seconds:6.0f} tokens/s in {counts['steps']} steps of the whole model")
+    print("\nthe same greedy texts, with and without a draft of the same weights, one at a time, in turns:")
+    ways = {"alone": {}, "a quarter of the FFN drafts": {"draft": model.submodel(ffn=0.25)}}
+    found = {name: [run(model, prompt, **options) for prompt in PROMPTS] for name, options in ways.items()}
+    seconds = {name: [] for name in ways}
+    for prompt in PROMPTS * 3:
+        for name, options in ways.items():
+            seconds[name].append(run(model, prompt, **options)[0])
+    for name, texts in found.items():
+        assert [ids for _, ids, _ in texts] == [ids for _, ids, _ in found["alone"]]
+        counts = [counts for _, _, counts in texts]
+        steps, guessed, accepted = (sum(c[key] for c in counts) for key in ("steps", "guessed_tokens", "accepted_tokens"))
+        speed = TOKENS / statistics.median(seconds[name])
+        print(f"{name:28} {speed:6.0f} tokens/s, {steps} steps of the whole model", end="")
+        print(f", {accepted} of {guessed} guesses right" if guessed else "")
 
     scores = model.score(["import os\nimport sys\n", "zyxw vuts rqpo nmlk"])
     for values in scores:
