@@ -28,11 +28,10 @@ def main(path: str) -> None:
     for piece in model.generate(PROMPTS[0], max_new_tokens=80, temperature=0.7, seed=7, stream=True):
         print(piece, end="", flush=True)
 
-    print("\n\nseveral at once, which come and go:")
+    print("\n\nseveral at once:")
     with model.generator() as generator:
         texts = [generator.add(prompt, max_new_tokens=40, temperature=0.7, seed=1) for prompt in PROMPTS]
-        while generator.step():
-            pass
+        generator.run()
         for prompt, text in zip(PROMPTS, texts):
             print(f"{(prompt + text.text)!r} ({text.finish_reason})")
 
@@ -48,11 +47,10 @@ def main(path: str) -> None:
         counts = [counts for _, _, counts in texts]
         steps, guessed, accepted = (sum(c[key] for c in counts) for key in ("steps", "guessed_tokens", "accepted_tokens"))
         speed = TOKENS / statistics.median(seconds[name])
-        print(f"{name:28} {speed:6.0f} tokens/s, {steps} steps of the whole model", end="")
-        print(f", {accepted} of {guessed} guesses right" if guessed else "")
+        right = f", {accepted} of {guessed} guesses right" if guessed else ""
+        print(f"{name:28} {speed:6.0f} tokens/s, {steps} steps of the whole model{right}")
 
-    scores = model.score(["import os\nimport sys\n", "zyxw vuts rqpo nmlk"])
-    for values in scores:
+    for values in model.score(["import os\nimport sys\n", "zyxw vuts rqpo nmlk"]):
         print(f"mean log-probability of {len(values)} tokens: {values[1:].mean():.2f}")
 
 
