@@ -890,9 +890,13 @@ typedef struct nestling_tokenize_options {
     uint32_t reserved;          /* 0                                                                                 */
     nestling_progress progress; /* encode_batch: NULL: none; the stage is "tokenize", total counts texts             */
     void *user_data;            /* passed to progress                                                                */
+    const size_t *plain_ranges; /* encode: NULL, or [plain_range_count][2]: bytes begin ..< end of the text, rising, that
+                                   are text and nothing else: no added token (so no special one) is found that has a
+                                   byte in them. For what strangers wrote into a chat; not of second_text            */
+    size_t plain_range_count;   /* encode: how many they are                                                         */
 } nestling_tokenize_options;
 #define NESTLING_TOKENIZE_OPTIONS_INIT \
-    { sizeof(nestling_tokenize_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+    { sizeof(nestling_tokenize_options), 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0 }
 
 /* What else nestling_tokenizer_encode can tell of each token. Each array is NULL, or has room for as many elements as the
  * ids. */

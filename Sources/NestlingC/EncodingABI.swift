@@ -19,8 +19,8 @@ public func nestling_tokenizer_encode(
         let pair = try options.secondText()
         let text = try textBytes(text, length, "text")
         var encoding = try tokenizer.encode(
-            text, pair: pair, addSpecialTokens: settings.addsSpecialTokens, truncation: settings.truncation,
-            keepsOverflow: false)
+            text, pair: pair, plain: try options.plainRanges(of: text.count),
+            addSpecialTokens: settings.addsSpecialTokens, truncation: settings.truncation, keepsOverflow: false)
         if let ids = try fits(encoding.ids.count, ids, count, "ids") {
             for (index, id) in encoding.ids.enumerated() { ids[index] = id }
             let wantsOffsets = details.starts != nil || details.ends != nil

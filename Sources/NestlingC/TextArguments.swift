@@ -111,6 +111,32 @@ struct TokenizeArguments {
         return values.second_text == nil ? nil : try textBytes(values.second_text, values.second_length, "second_text")
     }
 
+    /// The parts of a text of `length` bytes in which nestling_tokenizer_encode finds no added tokens.
+    func plainRanges(of length: Int) throws(NestlingError) -> [Range<Int>] {
+        let count = values.plain_range_count
+        if count == 0 {
+            guard values.plain_ranges == nil else { throw .argument("plain_ranges is given, but its count is 0") }
+            return []
+        }
+        // More do not fit into the text, empty ones aside.
+        guard (1...max(1, length)).contains(count) else {
+            throw .argument("plain_range_count \(UInt(bitPattern: count)) cannot be meant for \(length) bytes")
+        }
+        let bounds = try require(values.plain_ranges, "plain_ranges")
+        var ranges: [Range<Int>] = []
+        ranges.reserveCapacity(count)
+        for index in 0..<count {
+            let (begin, end) = (bounds[2 * index], bounds[2 * index + 1])
+            guard begin >= ranges.last?.upperBound ?? 0, begin <= end, end <= length else {
+                throw .argument(
+                    "plain_ranges[\(index)] is \(UInt(bitPattern: begin)) ..< \(UInt(bitPattern: end)): they must rise "
+                        + "within the text's \(length) bytes")
+            }
+            ranges.append(begin..<end)
+        }
+        return ranges
+    }
+
     /// Refuses what only nestling_tokenizer_encode_batch can do.
     func requireOneText() throws(NestlingError) {
         let isSet: [(String, Bool)] = [
@@ -126,6 +152,9 @@ struct TokenizeArguments {
     func batching() throws(NestlingError) -> (options: TokenizeOptions, hasDetails: Bool) {
         guard values.second_text == nil, values.second_length == 0 else {
             throw .argument("second_text is an option of nestling_tokenizer_encode only; pass second_texts")
+        }
+        guard values.plain_ranges == nil, values.plain_range_count == 0 else {
+            throw .argument("plain_ranges is an option of nestling_tokenizer_encode only")
         }
         var result = try tokenizing()
         switch values.details {

@@ -120,13 +120,14 @@ struct AddedTokens: Sendable {
     /// The ids of all special tokens, in ascending order.
     var specialIDs: [Int32] { tokens.filter { $0.value.special }.map(\.key).sorted() }
 
-    /// Cuts `text` at added tokens and normalizes what is between them.
+    /// Cuts `text` at added tokens and normalizes what is between them. No token is found that has a byte in one of the ranges
+    /// `plain`, which rise.
     func extract(
-        _ text: UnsafeBufferPointer<UInt8>, normalizer: (any Normalizer)?
+        _ text: UnsafeBufferPointer<UInt8>, plain: [Range<Int>] = [], normalizer: (any Normalizer)?
     ) throws(Failure) -> PreTokenizedText {
         let limit = Limits.normalizedBytes(of: text.count)
         var result = PreTokenizedText(text: AlignedText([], origin: 0, limit: limit))
-        for part in find(in: text, rawTrie) {
+        for part in find(in: text, rawTrie, plain: plain) {
             let origin = part.start
             let slice = UnsafeBufferPointer(rebasing: text[part.start..<part.end])
             if !part.isText {
@@ -144,7 +145,10 @@ struct AddedTokens: Sendable {
                 )
             }
             let start = result.text.bytes.count
-            let found = normalized.bytes.withUnsafeBufferPointer { find(in: $0, normalizedTrie) }
+            let normalizedPlain = normalizedTrie.isEmpty ? [] : normalized.positions(in: plain)
+            let found = normalized.bytes.withUnsafeBufferPointer {
+                find(in: $0, normalizedTrie, plain: normalizedPlain)
+            }
             for piece in found {
                 result.pieces.append(Piece(start: start + piece.start, end: start + piece.end, token: piece.token))
             }
@@ -159,13 +163,22 @@ struct AddedTokens: Sendable {
     }
 
     /// The parts of `text`: added tokens of `trie`, the longest at the leftmost place first, and what is between them.
-    private func find(in text: UnsafeBufferPointer<UInt8>, _ trie: ByteTrie) -> [Piece] {
+    private func find(in text: UnsafeBufferPointer<UInt8>, _ trie: ByteTrie, plain: [Range<Int>]) -> [Piece] {
         if text.isEmpty { return [] }
         if trie.isEmpty { return [Piece(start: 0, end: text.count)] }
         var parts: [Piece] = []
         var done = 0
         var position = 0
+        var nextPlain = 0
+        // Tokens are looked for up to here: the next plain range, or the end.
+        var searchEnd = plain.first?.lowerBound ?? text.count
         while position < text.count {
+            if position >= searchEnd {
+                position = max(position, plain[nextPlain].upperBound)
+                nextPlain += 1
+                searchEnd = nextPlain < plain.count ? plain[nextPlain].lowerBound : text.count
+                continue
+            }
             var node = trie.next(ByteTrie.root, text[position])
             if node < 0 {
                 position += 1
@@ -173,7 +186,7 @@ struct AddedTokens: Sendable {
             }
             var (id, end): (Int32, Int) = (trie.value(node), position + 1)
             var ahead = position + 1
-            while ahead < text.count {
+            while ahead < searchEnd {
                 node = trie.next(node, text[ahead])
                 if node < 0 { break }
                 ahead += 1

@@ -108,12 +108,15 @@ public final class Tokenizer: Sendable {
     }
 
     /// As ``encode(_:pair:addSpecialTokens:maximumTokens:keepsOverflow:)``, with every setting of truncation.
+    ///
+    /// - Parameter plain: Ranges of bytes of `text`, rising, that are text and nothing else: no added token is found that has a
+    ///   byte in one of them.
     public func encode(
-        _ text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>? = nil, addSpecialTokens: Bool = true,
-        truncation: Truncation?, keepsOverflow: Bool = true
+        _ text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>? = nil, plain: [Range<Int>] = [],
+        addSpecialTokens: Bool = true, truncation: Truncation?, keepsOverflow: Bool = true
     ) throws(Failure) -> Encoding {
-        var encodings = [try encodeAlone(text, sequence: 0)]
-        if let pair { encodings.append(try encodeAlone(pair, sequence: 1)) }
+        var encodings = [try encodeAlone(text, plain: plain, sequence: 0)]
+        if let pair { encodings.append(try encodeAlone(pair, plain: [], sequence: 1)) }
         let limit = Limits.joinedTokens(of: encodings.reduce(0) { $0 + $1.count })
         if let truncation {
             let added = addSpecialTokens ? postProcessor?.addedTokens(isPair: pair != nil) ?? 0 : 0
@@ -150,7 +153,9 @@ public final class Tokenizer: Sendable {
         return try outcome.get()
     }
 
-    private func encodeAlone(_ text: UnsafeBufferPointer<UInt8>, sequence: Int8) throws(Failure) -> Encoding {
+    private func encodeAlone(
+        _ text: UnsafeBufferPointer<UInt8>, plain: [Range<Int>], sequence: Int8
+    ) throws(Failure) -> Encoding {
         if let position = UTF8Text.firstInvalidByte(text) {
             throw Failure(.invalidArgument, "the text is not UTF-8: byte \(position) cannot stand where it is")
         }
@@ -158,7 +163,13 @@ public final class Tokenizer: Sendable {
         guard text.count < 1 << 30 else {
             throw Failure(.invalidArgument, "the text has \(text.count) bytes; at most \(1 << 30) are possible")
         }
-        var work = try addedTokens.extract(text, normalizer: normalizer)
+        if let last = plain.last {
+            let areRising = zip(plain, plain.dropFirst()).allSatisfy { $0.upperBound <= $1.lowerBound }
+            guard areRising, plain[0].lowerBound >= 0, last.upperBound <= text.count else {
+                throw Failure(.invalidArgument, "plain ranges must rise within the text's \(text.count) bytes")
+            }
+        }
+        var work = try addedTokens.extract(text, plain: plain.filter { !$0.isEmpty }, normalizer: normalizer)
         if let preTokenizer { try preTokenizer.preTokenize(&work) }
         let tokens = try tokenize(work)
         var result = encoding(of: tokens, in: work, sequence: sequence)

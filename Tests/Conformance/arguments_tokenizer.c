@@ -170,6 +170,43 @@ static void encoding(nestling_tokenizer *tokenizer) {
     OK(nestling_tokenizer_encode(tokenizer, text, length, &options, ids, NULL, &count));
     CHECK(count == needed - 2);
     options.special_tokens = 0;
+    /* [SEP] is a special token unless its bytes are said to be text. */
+    static const char separated[] = "a [SEP] nest";
+    size_t plain[4] = {2, 7, 8, 12};
+    count = COUNT(ids);
+    OK(nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    size_t found = count;
+    options.plain_ranges = plain;
+    options.plain_range_count = 2;
+    count = COUNT(ids);
+    OK(nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    CHECK(count > found);
+    plain[0] = 6; /* the last byte of it is enough */
+    count = COUNT(ids);
+    OK(nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    CHECK(count > found);
+    plain[0] = plain[1] = 7;
+    count = COUNT(ids);
+    OK(nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    CHECK(count == found);
+    static const size_t wrong[][4] = {{7, 2, 8, 12}, {2, 9, 8, 12}, {2, 7, 8, 13}, {2, SIZE_MAX, 8, 12},
+                                      {(size_t)1 << 63, SIZE_MAX, 8, 12}, {8, 12, 2, 7}};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        options.plain_ranges = wrong[i];
+        REFUSED(INVALID, "plain_ranges",
+                nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    }
+    options.plain_range_count = SIZE_MAX;
+    REFUSED(INVALID, "plain_range_count",
+            nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    options.plain_range_count = 0;
+    REFUSED(INVALID, "plain_ranges",
+            nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    options.plain_ranges = NULL;
+    options.plain_range_count = 1;
+    REFUSED(INVALID, "plain_ranges",
+            nestling_tokenizer_encode(tokenizer, separated, sizeof separated - 1, &options, ids, NULL, &count));
+    options.plain_range_count = 0;
     for (uint32_t maximum = 1; maximum <= needed; maximum++) {
         options.maximum_tokens = maximum;
         count = COUNT(ids);

@@ -49,6 +49,17 @@ import Testing
         }
     }
 
+    /// How many of `items` pass `test`, which is asked on all processors.
+    static func count(_ items: [JSON], where test: @escaping @Sendable (JSON) -> Bool) async -> Int {
+        let share = max(1, items.count / 64)
+        return await withTaskGroup(of: Int.self) { group in
+            for start in stride(from: 0, to: items.count, by: share) {
+                group.addTask { items[start..<min(start + share, items.count)].count(where: test) }
+            }
+            return await group.reduce(0, +)
+        }
+    }
+
     /// Every object, at any depth, with one member changed to each of `values` or removed.
     static func mutations(_ json: JSON, depth: Int = 0) -> [JSON] {
         var results: [JSON] = []
@@ -93,13 +104,12 @@ import Testing
             "llama/llama3", "llama/yarn", "llama/longrope", "llama/proportional", "opt/post-norm",
             "swin/even-windows",
         ])
-    func configs(_ directory: String) throws {
+    func configs(_ directory: String) async throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
         let config = try #require(try checkpoint.source.json("config.json"))
         let mutated = Self.mutations(config)
         #expect(mutated.count > 200)
-        var opened = 0
-        for json in mutated where Self.open(checkpoint, [("config.json", json.serialized())], directory) { opened += 1 }
+        let opened = await Self.count(mutated) { Self.open(checkpoint, [("config.json", $0.serialized())], directory) }
         // Keys that only concern training open; sizes that contradict the tensors do not.
         #expect(opened > 0 && opened < mutated.count)
         for text in ["", "{", "[]", "null", "1", "{}", "\u{0}"] {
@@ -111,7 +121,7 @@ import Testing
         "bert/token-classification", "modernbert/base", "mpnet/base", "vit/base", "deit/with-teacher",
         "dinov2_with_registers/image-classification", "clip/legacy", "siglip/base", "llama/longrope",
         "gpt_neox/sequential", "gemma2/causal-lm", "swin/base", "swin/even-windows",
-    ]) func architectures(_ directory: String) throws {
+    ]) func architectures(_ directory: String) async throws {
         let checkpoint = try Checkpoint(source: DirectorySource(path: Fixtures.path(directory)), folder: "")
         let tower: Tower? = directory.hasPrefix("clip") ? .text : directory.hasPrefix("siglip") ? .vision : nil
         let network = try openNetwork(directory, tower: tower)
@@ -124,14 +134,13 @@ import Testing
         settings.outputDimensions = 7
         settings.notInTransformers = ["a test"]
         let config = try checkpoint.source.json("config.json")?.serialized() ?? ""
-        func opens(_ json: String) -> Bool {
-            Self.open(checkpoint, [("config.json", config), (NestlingSettings.fileName, json)], directory)
+        @Sendable func opens(_ json: JSON) -> Bool {
+            Self.open(checkpoint, [("config.json", config), (NestlingSettings.fileName, json.serialized())], directory)
         }
-        #expect(opens(settings.json.serialized()))
+        #expect(opens(settings.json))
         let mutated = Self.mutations(settings.json)
         #expect(mutated.count > 1000)
-        var opened = 0
-        for json in mutated where opens(json.serialized()) { opened += 1 }
+        let opened = await Self.count(mutated, where: opens)
         #expect(opened > 0 && opened < mutated.count)
     }
 

@@ -48,6 +48,7 @@ enum GPTNeoX: Family {
             family: "gpt_neox", hiddenSize: hidden,
             embedding: ["tokens": names.table("embed_in.weight", vocabulary, hidden)], blocks: blocks)
         architecture.finalNorm = names.layerNorm("final_layer_norm", hidden, epsilon)
+        architecture.textTokens = try config.optionalInteger("max_position_embeddings", in: 1...Int(Int32.max))
         // The published checkpoints call the last layer embed_out.
         try architecture.addCausalHeads(
             config, names, head: names.has("embed_out.weight") ? "embed_out" : "lm_head", vocabulary: vocabulary,

@@ -36,6 +36,31 @@ struct AlignedText {
         return (UInt32(truncatingIfNeeded: origin + start), UInt32(truncatingIfNeeded: origin + end))
     }
 
+    /// The bytes that stand for characters which begin in one of the ranges `original` of the original; both rise.
+    func positions(in original: [Range<Int>]) -> [Range<Int>] {
+        if original.isEmpty { return [] }
+        var result: [Range<Int>] = []
+        for position in bytes.indices {
+            let (start, end) = alignment(at: position)
+            var (first, count) = (0, original.count)
+            while count > 0 {  // the first range that ends behind the character's beginning
+                let half = count / 2
+                if original[first + half].upperBound <= start {
+                    (first, count) = (first + half + 1, count - half - 1)
+                } else {
+                    count = half
+                }
+            }
+            guard first < original.count, original[first].lowerBound < max(start + 1, end) else { continue }
+            if let last = result.last, last.upperBound == position {
+                result[result.count - 1] = last.lowerBound..<position + 1
+            } else {
+                result.append(position..<position + 1)
+            }
+        }
+        return result
+    }
+
     /// Replaces the one-to-one alignment by explicit tables.
     mutating func makeAlignmentExplicit() {
         guard isIdentity else { return }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 import numpy as np
 
 from ._chat_files import ChatTemplate
+from ._chat_plain import Marks, Spans
 from ._chat_sandbox import render
 from .errors import CorruptError, Error, InvalidArgumentError, NotFoundError
 
@@ -65,32 +66,46 @@ def chat_text(
     documents: Optional[Iterable[Any]],
     add_generation_prompt: bool,
     continue_final_message: Union[bool, str],
+    special_tokens: Mapping[str, str],
     variables: Mapping[str, Any],
-) -> str:
-    """Returns the text of one chat; see `nestling.Tokenizer.apply_chat_template`."""
-    chat = [_message(message, index) for index, message in enumerate(messages)]
-    if not chat:
-        raise InvalidArgumentError("the chat has no messages")
+    control_tokens: Collection[str] = (),
+    control_spans: Optional[Spans] = None,
+) -> tuple[str, list[tuple[int, int]]]:
+    """Returns the text of one chat, and the ranges of its characters that are `control_tokens` of the caller's.
+
+    See `nestling.Tokenizer.apply_chat_template` for the rest.
+    """
     given = {
         **_plain(variables),
-        "messages": chat,
+        "messages": [_message(message, index) for index, message in enumerate(messages)],
         "tools": None if tools is None else [_tool(tool) for tool in tools],
         "documents": None if documents is None else [_mapping(document, "a document") for document in documents],
+    }
+    if not given["messages"]:
+        raise InvalidArgumentError("the chat has no messages")
+    marks = Marks(control_tokens, given, control_spans) if control_tokens else None
+    given = {
+        **special_tokens,
+        **(marks.put(given) if marks else given),
         "add_generation_prompt": bool(add_generation_prompt),
     }
+    final = _mark_final(given["messages"][-1], template, add_generation_prompt, continue_final_message)
+    text = render(template, given, source=source, marks=marks.begin + marks.end if marks else "")
+    text = text if final is None else _before_mark(text, final)
+    return marks.take(text) if marks else (text, [])
+
+
+def _mark_final(
+    message: dict[str, Any], template: str, add_generation_prompt: bool, continue_final_message: Union[bool, str]
+) -> Optional[str]:
+    """Puts the mark behind what is to be continued, and returns what that was; None if a message is to be begun."""
     if not continue_final_message:
-        return render(template, given, source=source)
+        return None
     if add_generation_prompt:
         raise InvalidArgumentError(
             "add_generation_prompt begins a new message, continue_final_message goes on with the last: not both"
         )
     field = continue_final_message if isinstance(continue_final_message, str) else "content"
-    final = _mark_end(chat[-1], field, template)
-    return _before_mark(render(template, given, source=source), final)
-
-
-def _mark_end(message: dict[str, Any], field: str, template: str) -> str:
-    """Puts the mark behind a field of a message, and returns what the field was."""
     final = message.get(field)
     if final is None:
         raise InvalidArgumentError(f"continue_final_message: the last message has no {field!r}")

@@ -5,6 +5,7 @@ The settings, filters and functions are those that transformers gives templates.
 
 from __future__ import annotations
 
+import contextvars
 import datetime
 import functools
 import json
@@ -23,7 +24,11 @@ _UNSAFE_FILTERS = ("pprint", "random", "urlize", "wordwrap", "xmlattr")
 _FILTERS_WITH_WIDTHS = frozenset({"batch", "center", "slice", "truncate"})
 
 
-def render(template: str, variables: Mapping[str, Any], *, source: type[Error] = CorruptError) -> str:
+#: Characters that JSON leaves as they are.
+_marks: contextvars.ContextVar[str] = contextvars.ContextVar("marks", default="")
+
+
+def render(template: str, variables: Mapping[str, Any], *, source: type[Error] = CorruptError, marks: str = "") -> str:
     """Returns the text that a template makes.
 
     Parameters
@@ -34,6 +39,8 @@ def render(template: str, variables: Mapping[str, Any], *, source: type[Error] =
         Plain values only: what they can do, the template can do.
     source
         What to raise for a text that is no template.
+    marks
+        Characters in the variables that only the caller knows of, and that no filter may spell in another way.
 
     Raises
     ------
@@ -50,6 +57,7 @@ def render(template: str, variables: Mapping[str, Any], *, source: type[Error] =
     with limit.limits():
         try:
             compiled = _compiled(template)
+            before = _marks.set(marks)
         except jinja2.TemplateSyntaxError as error:
             raise source(f"the chat template is no Jinja: line {error.lineno}: {_line(error)}") from None
         except Error:
@@ -73,6 +81,8 @@ def render(template: str, variables: Mapping[str, Any], *, source: type[Error] =
             raise InvalidArgumentError(
                 f"the chat template{_place(error)} cannot be applied to these messages: {_line(error)}"
             ) from None
+        finally:
+            _marks.reset(before)
 
 
 def _line(error: BaseException) -> str:
@@ -123,7 +133,12 @@ def _to_json(
     spaces = indent if isinstance(indent, int) else len(indent or "")
     if spaces > 64 or any(len(separator) > 64 for separator in separators or ()):
         raise UnsupportedError("the chat template indents JSON by more than 64 characters")
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys)
+    if not ensure_ascii or (text.isascii() and "\x7f" not in text):
+        return text
+    # What is not ASCII stands inside of strings only.
+    marks = _marks.get()
+    return "".join(letter if letter < "\x7f" or letter in marks else json.dumps(letter)[1:-1] for letter in text)
 
 
 def _now(format: str) -> str:

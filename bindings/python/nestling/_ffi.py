@@ -312,6 +312,8 @@ class TokenizeOptions(SizedStructure):
         ("reserved", c_uint32),
         ("progress", Progress),
         ("user_data", c_void_p),
+        ("plain_ranges", POINTER(c_size_t)),
+        ("plain_range_count", c_size_t),
     ]
 
 

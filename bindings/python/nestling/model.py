@@ -769,6 +769,7 @@ class Model:
         continue_final_message: Union[bool, str] = False,
         chat_template: Optional[str] = None,
         chat_template_kwargs: Optional[Mapping[str, Any]] = None,
+        sanitize_control_tokens: bool = False,
         stream: bool = False,
         **options: Any,
     ) -> Any:
@@ -778,7 +779,7 @@ class Model:
         ----------
         messages
             Each ``{"role": ..., "content": ...}`` and whatever else the template reads; or a list of chats.
-        tools, documents, chat_template
+        tools, documents, chat_template, sanitize_control_tokens
             As in `nestling.Tokenizer.apply_chat_template`, which also tells what special tokens in messages do.
         continue_final_message
             Go on with the last message instead of beginning an answer. A str: with that field of it.
@@ -805,6 +806,7 @@ class Model:
             chat_template=chat_template,
             add_generation_prompt=not continue_final_message,
             continue_final_message=continue_final_message,
+            sanitize_control_tokens=sanitize_control_tokens,
             **(chat_template_kwargs or {}),
         )
         single = not ids or not isinstance(ids[0], list)

@@ -22,11 +22,12 @@ from ._arrays import (
     one_sequence,
     pointer,
     ragged,
-    split,
     texts_and_pairs,
 )
 from ._chat import Chat, chat_text, chosen_template
 from ._chat_files import ChatFiles, ChatSettings, ChatTemplate
+from ._chat_ids import encode_plain
+from ._chat_plain import Spans
 from ._columns import Pad, encode_batch
 from ._cutting import Padding, Truncation
 from ._handles import Handle, own_tokenizer, read_json, read_text
@@ -34,7 +35,7 @@ from ._library import library
 from ._single import encode_single
 from .added_token import AddedToken
 from .encoding import Encoding, encodings_of
-from .errors import BufferTooSmallError, NotFoundError, UnsupportedError
+from .errors import BufferTooSmallError, InvalidArgumentError, NotFoundError, UnsupportedError
 
 #: What one entry of a batch may be.
 TextInput = Union[str, "tuple[str, str]", "list[str]"]
@@ -457,13 +458,14 @@ class Tokenizer:
         add_generation_prompt: bool = False,
         continue_final_message: Union[bool, str] = False,
         tokenize: bool = True,
+        sanitize_control_tokens: bool = False,
         return_dict: bool = False,
         **variables: Any,
     ) -> Any:
         """Makes of a chat what the model was trained on, as transformers does. Needs the package jinja2.
 
-        Special tokens that stand in a message are found like those that the template writes: text of strangers can end
-        its message and begin one of another role. Refuse such texts, if that matters.
+        Special tokens that stand in a message are found like those that the template writes, so that text of strangers
+        can end its message and begin one of another role, unless `sanitize_control_tokens` is set.
 
         Parameters
         ----------
@@ -482,6 +484,10 @@ class Tokenizer:
             End with the last message's content, which the model is to continue. A str: with that field of it.
         tokenize
             Return token ids. The template writes special tokens itself, so none are added.
+        sanitize_control_tokens
+            Control tokens in what is given (messages, tools, documents, variables) are text and nothing else: special
+            tokens, and added ones that the template writes. The ids are those of a tokenizer that does not know them.
+            What the template itself puts together of what is given, and keys of mappings, are left alone.
         return_dict
             Return a mapping with "input_ids" and "attention_mask".
         variables
@@ -512,7 +518,15 @@ class Tokenizer:
             raise TypeError(f"expected a list of messages, not one {type(conversation).__name__}")
         given = list(conversation)
         single = not given or not all(isinstance(chat, (list, tuple)) for chat in given)
-        texts = [
+        if sanitize_control_tokens and not tokenize:
+            raise InvalidArgumentError(
+                "sanitize_control_tokens=True needs tokenize=True: a text does not tell its tokens"
+            )
+        controls = self._control_tokens(template) if sanitize_control_tokens else {}
+        control_tokens = {token.content: id for id, token in controls.items()}
+        # Tokens that are found in normalized text have more than one spelling.
+        spans = self._control_spans(controls) if any(token.normalized for token in controls.values()) else None
+        chats = [
             chat_text(
                 chat,
                 template,
@@ -521,18 +535,39 @@ class Tokenizer:
                 documents=documents,
                 add_generation_prompt=add_generation_prompt,
                 continue_final_message=continue_final_message,
-                variables={**self._chat.special_tokens, **variables},
+                special_tokens=self._chat.special_tokens,
+                variables=variables,
+                control_tokens=control_tokens,
+                control_spans=spans,
             )
             for chat in ([given] if single else given)
         ]
         if not tokenize:
-            return texts[0] if single else texts
-        tokens = self._ragged(texts, None, add_special_tokens=False)
-        ids: list[list[int]] = [row.tolist() for row in split(tokens.ids, tokens.offsets)]
+            return chats[0][0] if single else [text for text, _ in chats]
+        ids = [encode_plain(self._handle, text, plain, control_tokens) for text, plain in chats]
         if return_dict:
             masks = [[1] * len(row) for row in ids]
             return {"input_ids": ids[0] if single else ids, "attention_mask": masks[0] if single else masks}
         return ids[0] if single else ids
+
+    def _control_tokens(self, template: str) -> dict[int, AddedToken]:
+        """Returns the tokens with which the texts of strangers could do harm."""
+        return {
+            id: token
+            for id, token in self.get_added_tokens_decoder().items()
+            if token.special or (token.content in template and not token.content.isspace())
+        }
+
+    def _control_spans(self, controls: Mapping[int, AddedToken]) -> Spans:
+        options = self._options(False, None, None)
+        options.details = _ffi.DETAILS["characters"]
+
+        def spans(text: str) -> list[tuple[int, int]]:
+            columns = encode_batch(self._handle, [text], None, options).columns
+            places = zip(columns.ids.tolist(), columns.starts.tolist(), columns.ends.tolist())
+            return [(begin, end) for id, begin, end in places if id in controls]
+
+        return spans
 
     # Lengths
 
@@ -624,7 +659,6 @@ _NOT_OF_CHATS = (
     "padding",
     "return_assistant_tokens_mask",
     "return_tensors",
-    "sanitize_control_tokens",
     "tokenizer_kwargs",
     "truncation",
 )

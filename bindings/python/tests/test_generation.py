@@ -219,3 +219,15 @@ def test_chat(model: nestling.Model) -> None:
         model.chat(messages)
     with pytest.raises(nestling.InvalidArgumentError):
         model.chat(messages, chat_template="")
+
+
+@pytest.mark.parametrize("name", ["gpt_neox/sequential", "llama/longrope", "gpt2/causal-lm", "opt/post-norm"])
+def test_texts_end_with_the_context(name: str, fixtures: pathlib.Path) -> None:
+    config = json.loads((fixtures / name / "config.json").read_text(encoding="utf-8"))
+    context = config.get("max_position_embeddings") or config["n_positions"]
+    model = nestling.load(fixtures / name)
+    assert model.text_tokens == context
+    with model.generator() as generator:
+        text = generator.add([3] * (context - 3), ignore_eos=True, temperature=0.0)
+        generator.run()
+    assert text.finish_reason == "context"
