@@ -41,7 +41,7 @@ def chosen_template(
     """
     if given is not None and not isinstance(given, str):
         raise TypeError(f"chat_template must be a str, not {type(given).__name__}")
-    if isinstance(templates, Mapping):
+    if isinstance(templates, dict):
         if given is not None and given in templates:
             return templates[given], CorruptError
         if given is None:
@@ -52,7 +52,7 @@ def chosen_template(
             raise InvalidArgumentError(f"none of the chat templates is the default: name one of {names}")
     if given is not None:
         return given, InvalidArgumentError
-    if templates is None:
+    if not isinstance(templates, str):
         raise NotFoundError("the checkpoint has no chat template: pass one as chat_template")
     return templates, CorruptError
 

@@ -137,7 +137,7 @@ def _template(given: Any) -> Optional[ChatTemplate]:
     if given is None or isinstance(given, str):
         return given
     if isinstance(given, list):
-        entries = [(entry.get("name"), entry.get("template")) for entry in given if isinstance(entry, Mapping)]
+        entries: Any = [(entry.get("name"), entry.get("template")) for entry in given if isinstance(entry, Mapping)]
         if len(entries) == len(given) and all(isinstance(part, str) for entry in entries for part in entry):
             return dict(entries)
     raise CorruptError(f"{_CONFIG}: 'chat_template' is neither a text nor a list of objects with 'name' and 'template'")

@@ -54,4 +54,5 @@ def encode_plain(
             part = int(np.searchsorted(bounds[1::2], starts[index], side="right"))
             if part < len(plain) and bounds[2 * part] < ends[index]:
                 raise UnsupportedError(f"the tokenizer makes {names[int(ids[index])]!r} of plain text, too")
-    return ids[: count.value].tolist()
+    made: list[int] = ids[: count.value].tolist()
+    return made

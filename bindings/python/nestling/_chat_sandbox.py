@@ -297,19 +297,19 @@ def _environment() -> Any:
                 limit.check_numbers(arguments)
             return limit.checked(super().call(__context, __obj, *arguments, **named))
 
-    @jinja2.pass_environment
+    @jinja2.pass_environment  # type: ignore[untyped-decorator]
     def join(environment: Any, values: Iterable[Any], d: Any = "", attribute: Any = None) -> str:
         if attribute is not None:
             values = map(jinja2.filters.make_attrgetter(environment, attribute), values)
         return limit.joined(values, str(d))
 
     # A filter that takes the context is not worked out when the template is compiled.
-    @jinja2.pass_context
+    @jinja2.pass_context  # type: ignore[untyped-decorator]
     def check(_: Any, value: Any) -> Any:
         limit.step()
         return limit.checked(value)
 
-    @jinja2.pass_context
+    @jinja2.pass_context  # type: ignore[untyped-decorator]
     def concatenated(_: Any, values: list[Any]) -> str:
         return limit.joined(values)
 

@@ -563,7 +563,7 @@ class Tokenizer:
         options.details = _ffi.DETAILS["characters"]
 
         def spans(text: str) -> list[tuple[int, int]]:
-            columns = encode_batch(self._handle, [text], None, options).columns
+            columns: Any = encode_batch(self._handle, [text], None, options).columns
             places = zip(columns.ids.tolist(), columns.starts.tolist(), columns.ends.tolist())
             return [(begin, end) for id, begin, end in places if id in controls]
 
