@@ -6,6 +6,8 @@ import dataclasses
 import enum
 import json
 import pathlib
+import random
+import re
 import shutil
 import threading
 from typing import Any
@@ -395,6 +397,32 @@ def test_templates_that_do_not_fit(template: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+@pytest.mark.parametrize("path", sorted(CHAT.glob("*.jinja")), ids=lambda path: path.stem)
+def test_templates_with_something_wrong(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces left out, doubled and swapped: a text, or an error of ours."""
+    monkeypatch.setattr(_chat_limits, "MAXIMUM_SECONDS", 0.5)
+    pieces = re.findall(r"\w+|\s+|[{}%]+|.", path.read_text(encoding="utf-8"))
+    arguments = [case["arguments"] for case in GOLDEN["cases"] if case["template"] == path.name]
+    generator = random.Random(path.stem)
+    rendered = 0
+    for _ in range(150):
+        changed = list(pieces)
+        for _ in range(generator.choice([1, 1, 2, 5])):
+            place, other = generator.randrange(len(changed)), generator.randrange(len(changed))
+            first = changed[place]
+            changed[place] = generator.choice(["", first * 2, changed[other], "__class__", "range(99999)", "messages"])
+        try:
+            chat = generator.choice(arguments)
+            tokens = GOLDEN["special_tokens"]
+            text = _apply("".join(changed), chat["conversation"], tools=chat.get("tools"), **tokens)
+            rendered += isinstance(text, str)
+        except nestling.Error as error:
+            assert str(error)
+            assert "\n" not in str(error)
+    assert 0 < rendered < 150
+
+
 def test_a_template_of_the_caller_is_an_argument() -> None:
     with pytest.raises(nestling.InvalidArgumentError, match="no Jinja"):
         _apply("{% if %}")
@@ -443,10 +471,13 @@ def test_control_tokens_of_strangers_are_text(tokenizer: nestling.Tokenizer) -> 
     text = tokenizer.apply_chat_template(chat, chat_template=ROLES, tokenize=False)
     dangerous = tokenizer.apply_chat_template(chat, chat_template=ROLES)
     start, end = tokenizer.token_to_id("<|im_start|>"), tokenizer.token_to_id("<|im_end|>")
-    assert dangerous.count(start) == 2 and dangerous.count(end) == 3
+    assert dangerous.count(start) == 2
+    assert dangerous.count(end) == 3
     ids = _ids(tokenizer, ATTACK)
-    assert ids.count(start) == 1 and ids.count(end) == 1
-    assert ids[0] == start and ids[-2] == end
+    assert ids.count(start) == 1
+    assert ids.count(end) == 1
+    assert ids[0] == start
+    assert ids[-2] == end
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
     # Where there are none, nothing changes.
     plain = tokenizer.apply_chat_template(ASK, chat_template=ROLES)
@@ -523,7 +554,8 @@ def test_added_tokens_that_the_template_writes_are_controls() -> None:
     template = "{{ messages[0].content.split('</think>')[-1] }}</think></tool>"
     ids = _ids(tokenizer, "a</think>b</tool></think>c</TOOL> nest", template)
     names = [tokenizer.id_to_token(id) for id in ids]
-    assert names.count("</think>") == 1 and names.count("nest") == 1
+    assert names.count("</think>") == 1
+    assert names.count("nest") == 1
     assert names[-2:] == ["</think>", "</tool>"]
 
 
