@@ -205,7 +205,12 @@ typedef struct nestling_open_options {
  * config_sentence_transformers.json, and nestling.json, which nestling_model_save may have written. Opening a checkpoint
  * that was saved packed copies no weights: they are used where the file is mapped, and processes share them.
  *
- * path           the directory.
+ * A GGUF file (version 2 or 3, little-endian, all in one file) is a checkpoint too, its tokenizer included: of the
+ * architectures llama, qwen2, qwen3, gemma, gemma2 and gemma3, with tensors of F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1,
+ * Q8_0, Q4_K, Q5_K and Q6_K. A tokenizer of a kind that is not known leaves a model without one, which takes token ids.
+ * nestling_model_save writes weights in blocks as F32.
+ *
+ * path           the directory; or a GGUF file, or a directory that holds one and no config.json.
  * options        NULL for defaults; read during the call only.
  * out_model      the caller owns one reference.
  * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, IO, CORRUPT, UNSUPPORTED, OUT_OF_MEMORY, CANCELLED.
@@ -223,7 +228,7 @@ typedef struct nestling_file {
 /* Opens a checkpoint whose files lie in memory.
  *
  * files          `count` files; their data must stay as they are until the model and all models derived from it are
- *                released (embedding tables are used in place).
+ *                released (embedding tables are used in place). A GGUF file is known by its name, which ends with ".gguf".
  * Otherwise as nestling_model_open.                                                                        since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_open_memory(
     const nestling_file *files, size_t count, const nestling_open_options *options, nestling_model **out_model);
@@ -292,7 +297,7 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_describe(
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_estimate_reduction(
     const nestling_model *model, uint32_t tokens, const char *reduction, char *buffer, size_t *inout_count);
 
-/* Checks a checkpoint directory without loading its weights: settings and tokenizer can be read; every tensor that the
+/* Checks a checkpoint directory, or a GGUF file, without loading its weights: settings and tokenizer can be read; every tensor that the
  * family needs is there with the right shape and a readable dtype; every number is finite if `values` is not 0. Writes a
  * JSON report: {"valid": true|false, "problems": [...], "family": ..., "tensors": ..., "unused_tensors": [...],
  * "parameters": ..., "tokenizer_vocabulary": ..., "values_checked": ...}. A checkpoint with problems is a successful check:
@@ -825,9 +830,9 @@ NESTLING_API void nestling_sequence_release(nestling_sequence *sequence);
 /* Text to token ids and back; immutable, shared by any number of threads, reference counted. */
 typedef struct nestling_tokenizer nestling_tokenizer;
 
-/* Opens a tokenizer: a tokenizer.json, a SentencePiece model or a vocab.txt, or a directory that holds one. In a directory
- * the first of these is taken: tokenizer.json; tokenizer.model, spiece.model, sentencepiece.bpe.model or spm.model; vocab.txt;
- * vocab.json with merges.txt. tokenizer_config.json beside them is read as well.
+/* Opens a tokenizer: a tokenizer.json, a SentencePiece model, a vocab.txt or a GGUF file, or a directory that holds one.
+ * In a directory the first of these is taken: tokenizer.json; tokenizer.model, spiece.model, sentencepiece.bpe.model or
+ * spm.model; vocab.txt; vocab.json with merges.txt. tokenizer_config.json beside them is read as well.
  * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, IO, CORRUPT, UNSUPPORTED, OUT_OF_MEMORY.
  * threads        any.                                                                                      since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open(
@@ -847,7 +852,7 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_tokenizer_open_files(
     const nestling_file *files, size_t count, nestling_tokenizer **out_tokenizer);
 
 /* Gives the tokenizer of a model, as one reference that the caller owns.
- * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND.
+ * returns        NESTLING_OK, INVALID_ARGUMENT, NOT_FOUND, UNSUPPORTED (a GGUF file's, of a kind that is not known).
  * threads        any.                                                                                      since 0.1 */
 NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_get_tokenizer(
     const nestling_model *model, nestling_tokenizer **out_tokenizer);

@@ -1,6 +1,14 @@
 public import Basics
 
-/// The named tensors of a checkpoint, be they in one safetensors file or in several with an index.
+/// A file of weights: its tensors, in the order in which they lie in it.
+public struct WeightFile: Sendable {
+    /// The file.
+    public let file: FileBytes
+    /// Its tensors, as the network takes them.
+    public let tensors: [Tensor]
+}
+
+/// The named tensors of a checkpoint, be they in one safetensors file, in several with an index, or in a GGUF file.
 ///
 /// Immutable; any thread may use it. Tensors keep their file's bytes alive.
 public struct Checkpoint: Sendable {
@@ -8,8 +16,8 @@ public struct Checkpoint: Sendable {
     public let source: any FileSource
     /// The folder of the source that was looked in; empty for the source itself.
     public let folder: String
-    /// The safetensors files, in the order in which the index first names them.
-    public let files: [Safetensors]
+    /// The files of weights, in the order in which the index first names them.
+    public let files: [WeightFile]
 
     private let tensors: [UTF8Key: Tensor]
 
@@ -22,10 +30,13 @@ public struct Checkpoint: Sendable {
         let single = join(folder, "model.safetensors")
         let index = join(folder, "model.safetensors.index.json")
         var tensors: [UTF8Key: Tensor] = [:]
-        if let file = try source.file(single) {
+        if let weights = try source.weights(in: folder) {
+            for tensor in weights.tensors { tensors[UTF8Key(tensor.name)] = tensor }
+            files = [weights]
+        } else if let file = try source.file(single) {
             let contents = try Safetensors(file: file)
             for tensor in contents.tensors { tensors[UTF8Key(tensor.name)] = tensor }
-            files = [contents]
+            files = [WeightFile(file: file, tensors: contents.tensors)]
         } else if let fields = try source.fields(index) {
             files = try Self.shards(fields, source: source, folder: folder, into: &tensors)
         } else {
@@ -36,7 +47,7 @@ public struct Checkpoint: Sendable {
 
     /// The names of all tensors, in the order of the files and of the data in them.
     public var names: [String] {
-        files.flatMap { file in file.tensors.lazy.map(\.name).filter { self[$0]?.file === file.file } }
+        files.flatMap { file in file.tensors.lazy.filter { self[$0.name]?.file === $0.file }.map(\.name) }
     }
 
     /// The number of tensors.
@@ -48,7 +59,7 @@ public struct Checkpoint: Sendable {
     /// The tensor `name`, which must have exactly this shape and one of these types; by default floating-point weights.
     /// - Throws: `.notFound` if it is missing, `.corrupt` for another shape, `.unsupported` for another type.
     public func tensor(
-        _ name: String, shape: [Int], types: [ElementType] = [.float32, .float16, .bfloat16]
+        _ name: String, shape: [Int], types: [ElementType] = ElementType.weights
     ) throws(Failure) -> Tensor {
         guard let tensor = self[name] else {
             throw Failure(
@@ -77,8 +88,8 @@ public struct Checkpoint: Sendable {
 
     private static func shards(
         _ index: JSONFields, source: any FileSource, folder: String, into tensors: inout [UTF8Key: Tensor]
-    ) throws(Failure) -> [Safetensors] {
-        var files: [Safetensors] = []
+    ) throws(Failure) -> [WeightFile] {
+        var files: [WeightFile] = []
         var contents: [UTF8Key: [UTF8Key: Tensor]] = [:]
         for (name, value) in try index.object("weight_map").object.members {
             guard let shard = value.string else {
@@ -98,7 +109,7 @@ public struct Checkpoint: Sendable {
                 var byName: [UTF8Key: Tensor] = [:]
                 for tensor in parsed.tensors { byName[UTF8Key(tensor.name)] = tensor }
                 contents[UTF8Key(shard)] = byName
-                files.append(parsed)
+                files.append(WeightFile(file: file, tensors: parsed.tensors))
             }
             guard let tensor = contents[UTF8Key(shard)]?[UTF8Key(name)] else {
                 throw index.failure(

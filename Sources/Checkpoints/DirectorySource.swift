@@ -60,6 +60,20 @@ public struct DirectorySource: FileSource {
             name: name, path: full, descriptor: descriptor, size: size, map: map && size >= Self.smallestMappedSize)
     }
 
+    /// The names of the regular files that end with `suffix`, sorted.
+    func names(endingWith suffix: String) throws(Failure) -> [String] {
+        guard let directory = opendir(path) else { throw .system("cannot look into", path, errno) }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasSuffix(suffix), contains(name) { names.append(name) }
+        }
+        return names.sorted()
+    }
+
     /// See ``FileSource/contains(_:)``.
     public func contains(_ name: String) -> Bool {
         guard isContained(name) else { return false }

@@ -1,4 +1,5 @@
-/// The types of tensor elements that safetensors files know, by the names they have there.
+/// The types of tensor elements, by the names that they have in files: those of safetensors, and the blocks of ggml, which only
+/// GGUF files have.
 public enum ElementType: String, Sendable, CaseIterable {
     /// One byte, 0 or 1.
     case bool = "BOOL"
@@ -44,8 +45,43 @@ public enum ElementType: String, Sendable, CaseIterable {
     case int64 = "I64"
     /// An unsigned 64-bit integer.
     case uint64 = "U64"
+    /// Blocks of 32 numbers of 4 bits with a scale.
+    case q4_0 = "Q4_0"
+    /// The same, with a scale and a minimum.
+    case q4_1 = "Q4_1"
+    /// Blocks of 32 numbers of 5 bits with a scale.
+    case q5_0 = "Q5_0"
+    /// The same, with a scale and a minimum.
+    case q5_1 = "Q5_1"
+    /// Blocks of 32 numbers of 8 bits with a scale.
+    case q8_0 = "Q8_0"
+    /// Blocks of 256 numbers of 4 bits, with a scale and a minimum for each run of 32.
+    case q4_K = "Q4_K"
+    /// Blocks of 256 numbers of 5 bits, with a scale and a minimum for each run of 32.
+    case q5_K = "Q5_K"
+    /// Blocks of 256 numbers of 6 bits, with a scale for each run of 16.
+    case q6_K = "Q6_K"
 
-    /// Bits of one element.
+    /// The types that weights may have.
+    public static let weights: [ElementType] =
+        [.float32, .float16, .bfloat16] + allCases.filter { $0.block != nil }
+
+    /// Elements and bytes of a block; `nil`: elements are numbers for themselves.
+    public var block: (elements: Int, bytes: Int)? {
+        switch self {
+        case .q4_0: (32, 18)
+        case .q4_1: (32, 20)
+        case .q5_0: (32, 22)
+        case .q5_1: (32, 24)
+        case .q8_0: (32, 34)
+        case .q4_K: (256, 144)
+        case .q5_K: (256, 176)
+        case .q6_K: (256, 210)
+        default: nil
+        }
+    }
+
+    /// Bits of one element; of blocks rounded down.
     public var bitCount: Int {
         switch self {
         case .float4: 4
@@ -54,11 +90,20 @@ public enum ElementType: String, Sendable, CaseIterable {
         case .int16, .uint16, .float16, .bfloat16: 16
         case .int32, .uint32, .float32: 32
         case .complex64, .float64, .int64, .uint64: 64
+        case .q4_0: 4
+        case .q4_1, .q5_0, .q4_K: 5
+        case .q5_1, .q5_K, .q6_K: 6
+        case .q8_0: 8
         }
     }
 
     /// Bytes of `count` elements; `nil` if that is no whole number or does not fit in 64 bits.
     public func byteCount(of count: Int) -> Int? {
+        if let block {
+            guard count.isMultiple(of: block.elements) else { return nil }
+            let (bytes, overflow) = (count / block.elements).multipliedReportingOverflow(by: block.bytes)
+            return overflow ? nil : bytes
+        }
         let (bits, overflow) = count.multipliedReportingOverflow(by: bitCount)
         if !overflow { return bits % 8 == 0 ? bits / 8 : nil }
         guard bitCount >= 8 else { return nil }

@@ -29,6 +29,24 @@ public final class FileBytes: @unchecked Sendable {
         self.init(name: name, bytes: bytes, storage: .borrowed(owner: owner))
     }
 
+    /// `count` bytes of memory of its own, which `write` fills.
+    public convenience init(
+        name: String, count: Int, _ write: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        guard count > 0 else {
+            self.init(name: name, bytes: UnsafeRawBufferPointer(start: nil, count: 0), storage: .borrowed(owner: nil))
+            return
+        }
+        guard let buffer = malloc(count) else { throw Failure(.outOfMemory, "\(name): no memory for \(count) bytes") }
+        do throws(Failure) {
+            try write(UnsafeMutableRawBufferPointer(start: buffer, count: count))
+        } catch {
+            free(buffer)
+            throw error
+        }
+        self.init(name: name, bytes: UnsafeRawBufferPointer(start: buffer, count: count), storage: .allocated)
+    }
+
     /// Maps or reads `size` bytes of an open regular file. The descriptor remains the caller's.
     convenience init(name: String, path: String, descriptor: Int32, size: Int, map: Bool) throws(Failure) {
         if size == 0 {

@@ -13,14 +13,18 @@ public protocol FileSource: Sendable {
     func file(_ name: String) throws(Failure) -> FileBytes?
     /// Whether there is a regular file `name`.
     func contains(_ name: String) -> Bool
+    /// The weights of `folder`, where they are no safetensors files.
+    func weights(in folder: String) throws(Failure) -> WeightFile?
 }
 
 extension FileSource {
+    public func weights(in folder: String) throws(Failure) -> WeightFile? { nil }
+
     /// The JSON file `name`, or `nil` if there is no such file.
     /// - Throws: as ``file(_:)``, and `.corrupt` if it is not JSON.
     public func json(_ name: String) throws(Failure) -> JSON? {
         guard let file = try file(name) else { return nil }
-        let result = try JSON.parse(file.bytes, name: name)
+        let result = try JSON.parse(file.bytes, name: file.name)
         withExtendedLifetime(file) {}
         return result
     }
@@ -28,8 +32,10 @@ extension FileSource {
     /// The JSON file `name`, to be read with types, or `nil` if there is no such file.
     /// - Throws: as ``json(_:)``, and `.corrupt` if it holds no object.
     public func fields(_ name: String) throws(Failure) -> JSONFields? {
-        guard let json = try json(name) else { return nil }
-        return try JSONFields(json, name: name)
+        guard let file = try file(name) else { return nil }
+        let json = try JSON.parse(file.bytes, name: file.name)
+        withExtendedLifetime(file) {}
+        return try JSONFields(json, name: file.name)
     }
 }
 

@@ -21,6 +21,9 @@ public struct MemorySource: FileSource {
         self.files = result
     }
 
+    /// The names of all files, in no order.
+    public var names: [String] { files.keys.map(\.string) }
+
     /// See ``FileSource/file(_:)``.
     public func file(_ name: String) throws(Failure) -> FileBytes? { files[UTF8Key(name)] }
 

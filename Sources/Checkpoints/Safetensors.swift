@@ -93,7 +93,7 @@ public struct Safetensors: Sendable {
         let place = "\(file.name): tensor \(name.quoted)"
         let fields = try JSONFields(value, name: place)
         let typeName = try fields.string("dtype")
-        guard let type = ElementType(rawValue: typeName) else {
+        guard let type = ElementType(rawValue: typeName), type.block == nil else {
             throw Failure(.unsupported, "\(place): unknown element type \(typeName.quoted)")
         }
         let shape = try fields.integers("shape", in: 0...Int.max)

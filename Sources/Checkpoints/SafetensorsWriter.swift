@@ -160,6 +160,9 @@ public final class SafetensorsWriter {
             guard tensor.shape.allSatisfy({ $0 >= 0 }) else {
                 throw Failure(.invalidArgument, "\(place): shape \(describe(tensor.shape)) has a negative dimension")
             }
+            guard tensor.type.block == nil else {
+                throw Failure(.invalidArgument, "\(place): safetensors files have no type \(tensor.type.rawValue)")
+            }
             let elementCount = try Safetensors.elementCount(tensor.shape, place)
             guard let byteCount = tensor.type.byteCount(of: elementCount) else {
                 throw Failure(.invalidArgument, "\(place): shape \(describe(tensor.shape)) is no number of bytes")

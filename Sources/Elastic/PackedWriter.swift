@@ -74,16 +74,17 @@ public struct PackedWriter {
 
     private func write(_ copy: PackingPlan.Copy, _ writer: SafetensorsWriter) throws(Failure) {
         defer { copy.source.discardPages() }
-        guard copy.type == copy.source.type else {
+        guard copy.type == copy.source.plainType else {
             let table = try StoredMatrix(converting: copy.source.matrix(), to: .bfloat16)
             try writer.write(
-                UnsafeRawBufferPointer(start: table.bytes, count: table.rows * table.columns * table.type.size))
+                UnsafeRawBufferPointer(start: table.bytes, count: table.byteCount))
             return withExtendedLifetime(table) {}
         }
+        let source = try copy.source.plain()
         let size = copy.type.bitCount / 8
         for range in copy.elements.isEmpty ? [0..<copy.shape.reduce(1, *)] : copy.elements {
             let bytes = range.lowerBound * size..<range.upperBound * size
-            try writer.write(UnsafeRawBufferPointer(rebasing: copy.source.bytes[bytes]))
+            try writer.write(UnsafeRawBufferPointer(rebasing: source.bytes[bytes]))
         }
     }
 }

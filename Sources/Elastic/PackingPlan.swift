@@ -63,7 +63,8 @@ struct PackingPlan {
             guard let bias = node.bias, let name = new.bias, let tensor = checkpoint[bias] else { return }
             weights.insert(bias)
             biases[name] = Copy(
-                name: name, source: tensor, elements: part(node, role).rowRanges, shape: [new.rows], type: tensor.type)
+                name: name, source: tensor, elements: part(node, role).rowRanges, shape: [new.rows],
+                type: tensor.plainType)
         }
         let tables = original.tables
         for tensor in try original.tensors(in: checkpoint) {
@@ -72,10 +73,10 @@ struct PackingPlan {
                 copies.append(
                     Copy(
                         name: tensor.name, source: tensor, shape: tensor.shape,
-                        type: type == nil ? tensor.type : .bfloat16))
+                        type: type == nil ? tensor.plainType : .bfloat16))
             } else if !weights.contains(tensor.name) {
                 copies.append(
-                    Copy(name: tensor.name, source: tensor, shape: tensor.shape, type: tensor.type))
+                    Copy(name: tensor.name, source: tensor, shape: tensor.shape, type: tensor.plainType))
             }
         }
         copies += biases.values.sorted { $0.name < $1.name }

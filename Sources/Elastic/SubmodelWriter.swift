@@ -94,15 +94,15 @@ public struct SubmodelWriter {
     private func writeWeights(to path: String, _ progress: Progress?) throws(Failure) {
         let writer = try SafetensorsWriter(
             path: path,
-            tensors: extraction.tensors.map { .init(name: $0.name, type: $0.source.type, shape: $0.shape) },
+            tensors: extraction.tensors.map { .init(name: $0.name, type: $0.source.plainType, shape: $0.shape) },
             metadata: [("format", "pt")])
         let total = writer.remainingCount
         for tensor in extraction.tensors {
             try progress?("save", total - writer.remainingCount, total)
-            let source = tensor.source
+            let source = try tensor.source.plain()
+            defer { tensor.source.discardPages() }
             guard let piece = tensor.piece else {
                 try writer.write(source.bytes)
-                source.discardPages()
                 continue
             }
             guard let element = source.type.byteCount(of: 1) else {
@@ -121,7 +121,6 @@ public struct SubmodelWriter {
             } else {
                 for range in piece.rows { for row in range { try write(0..<piece.columns, ofLine: row) } }
             }
-            source.discardPages()
         }
         try writer.finish()
         try progress?("save", total, total)

@@ -25,7 +25,7 @@ static void convert_blocks(size_t begin, size_t end, void *context) {
     float values[block];
     for (size_t index = begin; index < end; index++) {
         const size_t first = index * block, count = nk_minimum(block, job->count - first);
-        nk_to_f32(job->source + first * (job->from == NK_F32 ? 4 : 2), job->from, count, values);
+        nk_to_f32(job->source + nk_dtype_bytes(job->from, first), job->from, count, values);
         if (job->to == NK_F32) {
             memcpy(job->destination + first * 4, values, count * 4);
         } else {

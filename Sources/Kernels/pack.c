@@ -28,27 +28,23 @@ size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs) {
     return nk_ceiling(outputs, NK_PANEL) * nk_panel_bytes(codec, inputs);
 }
 
-void nk_to_f32(const void *source, nk_dtype dtype, size_t count, float *destination) {
-    nk_kernels_in_use()->to_f32(source, dtype, count, destination);
-}
-
 typedef struct {
     const nk_kernels *kernels;
     const nk_product *product;
     const char *weight;
     nk_dtype dtype;
-    size_t size, outputs, inputs, output_stride, input_stride;
+    size_t outputs, inputs, output_stride, input_stride;
     char *packed;
     size_t panel_bytes;
 } nk_pack_job;
 
-enum { block_inputs = 64 };
+enum { block_inputs = 64, most_block_inputs = 256 };
 
 /* Outputs follow each other in memory: each input's are a piece of a column already. */
 static void columns_of_transposed(const nk_pack_job *job, size_t first, size_t lanes, float *columns) {
     for (size_t input = 0; input < job->inputs; input++) {
         float *column = columns + input * NK_PANEL;
-        job->kernels->to_f32(job->weight + (first + input * job->input_stride) * job->size, job->dtype, lanes, column);
+        nk_to_f32(job->weight + nk_dtype_bytes(job->dtype, first + input * job->input_stride), job->dtype, lanes, column);
         for (size_t lane = lanes; lane < NK_PANEL; lane++) column[lane] = 0;
     }
 }
@@ -59,21 +55,22 @@ static void columns_of_rows(const nk_pack_job *job, size_t first, size_t lanes, 
         job->kernels->transpose_panel(rows, job->output_stride, lanes, job->inputs, columns);
         return;
     }
-    float rows[NK_PANEL * block_inputs]; /* a block as float32, one output per row */
-    for (size_t input = 0; input < job->inputs; input += block_inputs) {
-        const size_t width = nk_minimum(block_inputs, job->inputs - input);
+    float rows[NK_PANEL * most_block_inputs]; /* a block as float32, one output per row */
+    const size_t step = nk_maximum(block_inputs, nk_dtype_block(job->dtype));
+    for (size_t input = 0; input < job->inputs; input += step) {
+        const size_t width = nk_minimum(step, job->inputs - input);
         for (size_t lane = 0; lane < lanes; lane++) {
-            const char *source =
-                job->weight + ((first + lane) * job->output_stride + input * job->input_stride) * job->size;
-            float *row = rows + lane * block_inputs;
+            const size_t element = (first + lane) * job->output_stride + input * job->input_stride;
+            const char *source = job->weight + nk_dtype_bytes(job->dtype, element);
+            float *row = rows + lane * step;
             if (job->input_stride == 1) {
-                job->kernels->to_f32(source, job->dtype, width, row);
+                nk_to_f32(source, job->dtype, width, row);
             } else {
                 for (size_t i = 0; i < width; i++)
-                    job->kernels->to_f32(source + i * job->input_stride * job->size, job->dtype, 1, row + i);
+                    nk_to_f32(source + nk_dtype_bytes(job->dtype, i * job->input_stride), job->dtype, 1, row + i);
             }
         }
-        job->kernels->transpose_panel(rows, block_inputs, lanes, width, columns + input * NK_PANEL);
+        job->kernels->transpose_panel(rows, step, lanes, width, columns + input * NK_PANEL);
     }
 }
 
@@ -92,7 +89,7 @@ static void pack_panels(size_t begin, size_t end, void *context) {
 void nk_pack(nk_codec codec, const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
              size_t input_stride, void *packed, int threads) {
     nk_pack_job job = {.kernels = nk_kernels_in_use(), .product = nk_product_in_use(codec), .weight = weight,
-                       .dtype = dtype, .size = dtype == NK_F32 ? 4 : 2, .outputs = outputs, .inputs = inputs,
+                       .dtype = dtype, .outputs = outputs, .inputs = inputs,
                        .output_stride = output_stride, .input_stride = input_stride, .packed = packed,
                        .panel_bytes = nk_panel_bytes(codec, inputs)};
     nk_parallel_for(nk_ceiling(outputs, NK_PANEL), 1 + 4096 / (inputs + 1), threads, pack_panels, &job);

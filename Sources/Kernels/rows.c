@@ -79,13 +79,13 @@ static void gather_rows(size_t begin, size_t end, void *context) {
     const nk_gather_job *job = context;
     enum { block = 256 };
     float values[block];
-    const size_t size = job->dtype == NK_F32 ? 4 : 2;
+    const size_t row_bytes = nk_dtype_bytes(job->dtype, job->columns);
     for (size_t row = begin; row < end; row++) {
-        const char *source = job->table + (size_t)job->ids[row] * job->columns * size;
+        const char *source = job->table + (size_t)job->ids[row] * row_bytes;
         float *output = job->output + row * job->output_stride;
         for (size_t column = 0; column < job->columns; column += block) {
             const size_t count = nk_minimum(block, job->columns - column);
-            job->kernels->to_f32(source + column * size, job->dtype, count, values);
+            nk_to_f32(source + nk_dtype_bytes(job->dtype, column), job->dtype, count, values);
             job->kernels->scale_row(values, count, job->scale, job->accumulate, output + column);
         }
     }

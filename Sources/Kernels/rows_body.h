@@ -87,6 +87,7 @@ static void to_f32(const void *source, nk_dtype dtype, size_t count, float *dest
     case NK_F32: __builtin_memmove(destination, source, count * sizeof(float)); return;
     case NK_F16: convert_all(source, NK_F16, count, destination); return;
     case NK_BF16: convert_all(source, NK_BF16, count, destination); return;
+    default: return; /* blocks: nk_to_f32 */
     }
 }
 

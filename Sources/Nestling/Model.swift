@@ -16,15 +16,17 @@ public final class Model: Sendable {
     public let network: Network
     /// Text to token ids, if the checkpoint has a tokenizer.
     public let tokenizer: Tokenizer?
+    /// Why there is no tokenizer, where a GGUF file has one that is not known.
+    private let tokenizerFailure: Failure?
     /// What the checkpoint says about texts: prompts, the longest text, letter case.
     public let sentence: SentenceTransformersSettings
     /// What the checkpoint says about images.
     let imageSettings: ImageSettings
 
-    /// Opens a checkpoint directory as transformers or sentence-transformers writes it.
+    /// Opens a checkpoint directory as transformers or sentence-transformers writes it, or a GGUF file.
     ///
     /// - Parameters:
-    ///   - path: the directory.
+    ///   - path: the directory, or the file.
     ///   - dtype: in what to keep the weights; `nil`: as the checkpoint has them packed, or else float32.
     ///   - tower: which one of a checkpoint of texts and images (CLIP, SigLIP); `nil` for all others.
     ///   - mapsWeights: whether to map the files (default) or to read them into memory.
@@ -33,7 +35,7 @@ public final class Model: Sendable {
         path: String, dtype: Codec? = nil, tower: Tower? = nil, mapsWeights: Bool = true, progress: Progress? = nil
     ) throws(Failure) {
         try self.init(
-            source: DirectorySource(path: path, map: mapsWeights), dtype: dtype, tower: tower, progress: progress)
+            source: CheckpointPath.open(path, map: mapsWeights), dtype: dtype, tower: tower, progress: progress)
     }
 
     /// Opens a checkpoint whose files lie in memory, by name. The bytes must stay as they are while the model or any
@@ -42,7 +44,7 @@ public final class Model: Sendable {
         files: [(name: String, bytes: UnsafeRawBufferPointer)], dtype: Codec? = nil, tower: Tower? = nil,
         progress: Progress? = nil
     ) throws(Failure) {
-        try self.init(source: MemorySource(files: files), dtype: dtype, tower: tower, progress: progress)
+        try self.init(source: CheckpointPath.open(MemorySource(files: files)), dtype: dtype, tower: tower, progress: progress)
     }
 
     /// Opens the checkpoint of `source`.
@@ -51,7 +53,15 @@ public final class Model: Sendable {
     ) throws(Failure) {
         let description = try CheckpointDescription(source, tower: tower)
         // The tokenizer first: it is quick to refuse.
-        tokenizer = try Tokenizer(in: source, folder: description.sentence.transformerFolder)
+        var unknown: Failure?
+        do throws(Failure) {
+            tokenizer = try Tokenizer(in: source, folder: description.sentence.transformerFolder)
+        } catch {
+            // The network takes token ids as well.
+            guard source is GGUFSource, error.kind == .unsupported else { throw error }
+            (tokenizer, unknown) = (nil, error)
+        }
+        tokenizerFailure = unknown
         network = try Network(loading: description, as: dtype, progress: progress)
         sentence = description.sentence
         imageSettings = ImageSettings(source, modelType: description.config["model_type"]?.string)
@@ -60,6 +70,7 @@ public final class Model: Sendable {
     private init(_ network: Network, like model: Model) {
         self.network = network
         tokenizer = model.tokenizer
+        tokenizerFailure = model.tokenizerFailure
         sentence = model.sentence
         imageSettings = model.imageSettings
     }
@@ -80,6 +91,14 @@ public final class Model: Sendable {
         spec.layers = layers
         spec.outputDimensions = outputDimensions
         return try submodel(spec)
+    }
+
+    /// The tokenizer, for what cannot be done without.
+    /// - Throws: `.notFound` if the checkpoint has none, `.unsupported` if it has one that is not known.
+    public func requireTokenizer() throws(Failure) -> Tokenizer {
+        if let tokenizer { return tokenizer }
+        if let failure = tokenizerFailure { throw Failure(failure.kind, "\(failure.message); pass token ids") }
+        throw Failure(.notFound, "the checkpoint has no tokenizer (none of \(Tokenizer.fileNames)); pass token ids")
     }
 
     /// In what the weights are kept.

@@ -65,15 +65,6 @@ extension Model {
         return Array(string.lowercased().utf8)
     }
 
-    private func requireTokenizer() throws(Failure) -> Tokenizer {
-        guard let tokenizer else {
-            throw Failure(
-                .notFound,
-                "the checkpoint has no tokenizer (none of \(Tokenizer.fileNames)); pass token ids")
-        }
-        return tokenizer
-    }
-
     private func text(of prompt: Prompt) throws(Failure) -> String {
         switch prompt {
         case .text(let text): return text

@@ -93,9 +93,7 @@ public final class TextGenerator: @unchecked Sendable {
         try exclusively { () throws(Failure) in
             let request = try request(prompt, options, prefix, constraint)
             if !options.stopStrings.isEmpty {
-                guard model.tokenizer != nil else {
-                    throw Failure(.notFound, "stop strings need a tokenizer, and the checkpoint has none")
-                }
+                _ = try model.requireTokenizer()
                 guard !options.stopStrings.contains("") else {
                     throw Failure(.invalidArgument, "a stop string is empty")
                 }
@@ -234,10 +232,7 @@ extension TextGenerator {
 extension Model {
     /// Token ids of a prompt with special tokens, however long.
     public func tokenize(prompt: UnsafeBufferPointer<UInt8>) throws(Failure) -> [Int32] {
-        guard let tokenizer else {
-            throw Failure(.notFound, "the checkpoint has no tokenizer (none of \(Tokenizer.fileNames)); pass token ids")
-        }
-        return try tokenizer.encode(prompt, maximumTokens: nil, keepsOverflow: false).ids
+        try requireTokenizer().encode(prompt, maximumTokens: nil, keepsOverflow: false).ids
     }
 
     /// As ``tokenize(prompt:)``, of a string.

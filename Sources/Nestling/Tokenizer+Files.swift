@@ -14,10 +14,10 @@ extension Tokenizer {
         try self.init(files)
     }
 
-    /// Opens a `tokenizer.json`, a SentencePiece model or a `vocab.txt`, or a directory that holds a tokenizer.
+    /// Opens a `tokenizer.json`, a SentencePiece model or a `vocab.txt`, or a directory or GGUF file that holds a tokenizer.
     public convenience init(path: String) throws(Failure) {
-        if let directory = try? DirectorySource(path: path) {
-            guard let files = try TokenizerFiles(directory, folder: "") else {
+        if path.hasSuffix(CheckpointPath.suffix) || (try? DirectorySource(path: path)) != nil {
+            guard let files = try TokenizerFiles(CheckpointPath.open(path), folder: "") else {
                 throw Failure(.notFound, "\(path): has none of \(Self.fileNames)")
             }
             try self.init(files)

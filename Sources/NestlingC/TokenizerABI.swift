@@ -36,7 +36,7 @@ public func nestling_tokenizer_open_files(
 ) -> nestling_status {
     reporting { () throws(NestlingError) in
         let out = try require(out_tokenizer, "out_tokenizer")
-        let source = MemorySource(files: try fileList(files, count))
+        let source = try CheckpointPath.open(MemorySource(files: try fileList(files, count)))
         guard let tokenizer = try Tokenizer(in: source) else {
             throw NestlingError(.notFound, "no tokenizer is among the files: none of \(Tokenizer.fileNames)")
         }
@@ -51,10 +51,7 @@ public func nestling_model_get_tokenizer(
     reporting { () throws(NestlingError) in
         let model = try object(model, as: Model.self, "model")
         let out = try require(out_tokenizer, "out_tokenizer")
-        guard let tokenizer = model.tokenizer else {
-            throw NestlingError(.notFound, "the checkpoint has no tokenizer (none of \(Tokenizer.fileNames))")
-        }
-        out.pointee = handle(tokenizer)
+        out.pointee = handle(try model.requireTokenizer())
     }
 }
 

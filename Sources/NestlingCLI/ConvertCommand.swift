@@ -61,7 +61,7 @@ struct ConvertCommand: ParsableCommand {
     /// Bytes of the files with the weights of the network.
     private func weightBytes(_ path: String) throws(Failure) -> Int {
         let description = try CheckpointDescription(
-            DirectorySource(path: path), tower: checkpoint.tower)
+            CheckpointPath.open(path), tower: checkpoint.tower)
         return description.checkpoint.files.reduce(0) { $0 + $1.file.bytes.count }
     }
 }

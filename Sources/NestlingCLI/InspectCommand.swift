@@ -25,7 +25,7 @@ struct InspectCommand: ParsableCommand {
     var json = false
 
     func run() throws(Failure) {
-        let source = try DirectorySource(path: checkpoint.path)
+        let source = try CheckpointPath.open(checkpoint.path)
         let inspection = try Inspection(source, tower: checkpoint.tower)
         if json {
             var document = inspection.json.object ?? JSONObject()

@@ -31,7 +31,7 @@ struct WorkReport {
     /// The network in the directory `path`, whose weights need not be there, for sequences of `lengths` (an image of the
     /// configured size if it sees images).
     init(path: String, lengths: [Int]?, reductions: [NamedReduction?]) throws(Failure) {
-        let architecture = try Architecture(describing: try DirectorySource(path: path))
+        let architecture = try Architecture(describing: try CheckpointPath.open(path))
         let outline = try NetworkOutline(architecture)
         if outline.dependsOnGrid {
             guard reductions.allSatisfy({ $0 == nil }) else {

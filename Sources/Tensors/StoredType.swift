@@ -1,7 +1,7 @@
 public import Basics
 public import Kernels
 
-/// The floating-point types in which checkpoints store weights.
+/// The types in which checkpoints store weights: floating-point numbers, and the blocks of ggml, which can only be read.
 public enum StoredType: Sendable {
     /// IEEE 754 single precision.
     case float32
@@ -9,9 +9,17 @@ public enum StoredType: Sendable {
     case float16
     /// The upper half of a single-precision number.
     case bfloat16
+    /// Blocks of ggml with 4, 5 and 8 bits for a weight (`blocks.c`); those of `K` are 256 weights long, the others 32.
+    case q4_0, q4_1, q5_0, q5_1, q8_0, q4_K, q5_K, q6_K
 
-    /// Bytes of one element.
-    public var size: Int { self == .float32 ? 4 : 2 }
+    /// Whether elements are numbers for themselves, and no parts of blocks.
+    public var isPlain: Bool { blockElements == 1 }
+
+    /// Elements of a block, of which a row has whole ones; 1 for floating-point numbers.
+    public var blockElements: Int { nk_dtype_block(kernel) }
+
+    /// Bytes of `count` elements, whole blocks.
+    public func bytes(_ count: Int) -> Int { nk_dtype_bytes(kernel, count) }
 
     /// The same type, as the kernels name it.
     public var kernel: nk_dtype {
@@ -19,11 +27,19 @@ public enum StoredType: Sendable {
         case .float32: NK_F32
         case .float16: NK_F16
         case .bfloat16: NK_BF16
+        case .q4_0: NK_Q4_0
+        case .q4_1: NK_Q4_1
+        case .q5_0: NK_Q5_0
+        case .q5_1: NK_Q5_1
+        case .q8_0: NK_Q8_0
+        case .q4_K: NK_Q4_K
+        case .q5_K: NK_Q5_K
+        case .q6_K: NK_Q6_K
         }
     }
 }
 
-/// A weight matrix where it lies in a file: `[rows, columns]`, row-major, at any alignment.
+/// A weight matrix where it lies in a file: `[rows, columns]`, row-major, at any alignment. Rows are whole blocks.
 ///
 /// `owner` keeps the bytes alive.
 public struct StoredMatrix: @unchecked Sendable {
@@ -37,6 +53,8 @@ public struct StoredMatrix: @unchecked Sendable {
     public let columns: Int
     /// What keeps `bytes` valid.
     public let owner: any AnyObject & Sendable
+    /// Bytes of all elements.
+    public var byteCount: Int { type.bytes(rows * columns) }
 
     /// Describes `[rows, columns]` elements of `type` at `bytes`.
     public init(bytes: UnsafeRawPointer, type: StoredType, rows: Int, columns: Int, owner: any AnyObject & Sendable) {
@@ -53,11 +71,11 @@ public struct StoredMatrix: @unchecked Sendable {
     public init(
         converting matrix: StoredMatrix, to type: StoredType, finished: (Range<Int>) -> Void = { _ in }
     ) throws(Failure) {
-        let storage = try AlignedStorage(bytes: matrix.rows * matrix.columns * type.size)
+        let storage = try AlignedStorage(bytes: type.bytes(matrix.rows * matrix.columns))
         matrix.forEachPiece(finished: finished) { piece, firstRow in
             nk_convert(
                 piece.bytes, piece.type.kernel, piece.rows * piece.columns,
-                UnsafeMutableRawPointer(storage.pointer) + firstRow * piece.columns * type.size, type.kernel, 0)
+                UnsafeMutableRawPointer(storage.pointer) + type.bytes(firstRow * piece.columns), type.kernel, 0)
         }
         self.init(
             bytes: storage.pointer, type: type, rows: matrix.rows, columns: matrix.columns, owner: storage)
@@ -80,8 +98,11 @@ public struct StoredMatrix: @unchecked Sendable {
     public init(
         gathering ranges: [Range<Int>], of matrix: StoredMatrix, transposing: Bool
     ) throws(Failure) {
+        guard matrix.type.isPlain || !transposing else {
+            throw Failure(.unsupported, "weights in blocks cannot be transposed")
+        }
         let (rows, columns) = (ranges.reduce(0) { $0 + $1.count }, transposing ? matrix.rows : matrix.columns)
-        let storage = try AlignedStorage(bytes: rows * columns * matrix.type.size)
+        let storage = try AlignedStorage(bytes: matrix.type.bytes(rows * columns))
         let target = UnsafeMutableRawPointer(storage.pointer)
         func transpose<Element: BitwiseCopyable>(_: Element.Type) {
             let size = MemoryLayout<Element>.size
@@ -103,9 +124,9 @@ public struct StoredMatrix: @unchecked Sendable {
             }
         }
         if transposing {
-            if matrix.type.size == 4 { transpose(UInt32.self) } else { transpose(UInt16.self) }
+            if matrix.type == .float32 { transpose(UInt32.self) } else { transpose(UInt16.self) }
         } else {
-            let rowBytes = columns * matrix.type.size
+            let rowBytes = matrix.type.bytes(columns)
             var row = 0
             for range in ranges {
                 (target + row * rowBytes).copyMemory(
@@ -119,13 +140,13 @@ public struct StoredMatrix: @unchecked Sendable {
     /// Rows `start ..< start + count`.
     public func rows(from start: Int, count: Int) -> StoredMatrix {
         StoredMatrix(
-            bytes: bytes + start * columns * type.size, type: type, rows: count, columns: columns, owner: owner)
+            bytes: bytes + type.bytes(start * columns), type: type, rows: count, columns: columns, owner: owner)
     }
 
     /// Hands the matrix over in pieces of about 4 MB, all but the last one whole panels high, each with the number of its
     /// first row. A mapped file's pages can so be given back before the next piece is read: `finished` says which bytes.
     func forEachPiece(finished: (Range<Int>) -> Void, _ body: (_ piece: StoredMatrix, _ firstRow: Int) -> Void) {
-        let rowBytes = max(1, columns * type.size)
+        let rowBytes = max(1, type.bytes(columns))
         let panels = max(1, (4 << 20) / rowBytes / Int(NK_PANEL))
         for first in stride(from: 0, to: rows, by: panels * Int(NK_PANEL)) {
             let count = min(panels * Int(NK_PANEL), rows - first)

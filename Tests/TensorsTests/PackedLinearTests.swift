@@ -34,7 +34,7 @@ import Testing
             switch type {
             case .float32: withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
             case .bfloat16: withUnsafeBytes(of: UInt16(value.bitPattern >> 16).littleEndian) { Array($0) }
-            case .float16: withUnsafeBytes(of: half(value).littleEndian) { Array($0) }
+            default: withUnsafeBytes(of: half(value).littleEndian) { Array($0) }
             }
         }
         let owner = Bytes(bytes)
@@ -175,7 +175,7 @@ import Testing
             var read: [Range<Int>] = []
             let linear = try PackedLinear(packing: matrix, as: codec, bias: nil) { read.append($0) }
             #expect(
-                read.count > 1 && read.first?.lowerBound == 0 && read.last?.upperBound == rows * columns * type.size)
+                read.count > 1 && read.first?.lowerBound == 0 && read.last?.upperBound == type.bytes(rows * columns))
             #expect(zip(read, read.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
             var packed = [UInt8](repeating: 0, count: nk_packed_bytes(codec.kernel, rows, columns))
             nk_pack(codec.kernel, matrix.bytes, type.kernel, rows, columns, columns, 1, &packed, 0)
@@ -188,7 +188,7 @@ import Testing
             #expect($0.lowerBound == end)
             end = $0.upperBound
         }
-        #expect(end == rows * columns * type.size)
+        #expect(end == type.bytes(rows * columns))
         var expected = [UInt16](repeating: 0, count: rows * columns)
         nk_convert(matrix.bytes, type.kernel, rows * columns, &expected, NK_BF16, 1)
         #expect(

@@ -3,10 +3,10 @@ import Blocks
 import Checkpoints
 import Models
 
-/// Opens the network of a directory under `Tests/Fixtures`, or of a path.
+/// Opens the network of a directory or GGUF file under `Tests/Fixtures`, or of a path.
 public func openNetwork(_ directory: String, tower: Tower? = nil) throws -> Network {
     let path = directory.hasPrefix("/") ? directory : Fixtures.path(directory)
-    return try Network(loading: CheckpointDescription(DirectorySource(path: path), tower: tower), progress: nil)
+    return try Network(loading: CheckpointDescription(CheckpointPath.open(path), tower: tower), progress: nil)
 }
 
 extension Runner {

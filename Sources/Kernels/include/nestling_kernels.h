@@ -59,7 +59,25 @@ void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void
 
 /* ---- element types as files store them ---- */
 
-typedef enum { NK_F32 = 0, NK_F16 = 1, NK_BF16 = 2 } nk_dtype;
+/* Floating-point numbers, and the blocks of ggml (blocks.c), which can only be read. */
+typedef enum {
+    NK_F32 = 0,
+    NK_F16 = 1,
+    NK_BF16 = 2,
+    NK_Q4_0 = 3,
+    NK_Q4_1 = 4,
+    NK_Q5_0 = 5,
+    NK_Q5_1 = 6,
+    NK_Q8_0 = 7,
+    NK_Q4_K = 8,
+    NK_Q5_K = 9,
+    NK_Q6_K = 10
+} nk_dtype;
+
+/* Elements of a block; 1 for floating-point numbers. Counts of elements, below, are whole blocks: a row is. */
+size_t nk_dtype_block(nk_dtype dtype);
+/* Bytes of count elements. */
+size_t nk_dtype_bytes(nk_dtype dtype, size_t count);
 
 /* Converts count elements at `source` (any alignment) to float32. */
 void nk_to_f32(const void *source, nk_dtype dtype, size_t count, float *destination);

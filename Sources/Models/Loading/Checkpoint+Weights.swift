@@ -10,10 +10,48 @@ extension Tensor {
         case .float32: return .float32
         case .float16: return .float16
         case .bfloat16: return .bfloat16
+        case .q4_0: return .q4_0
+        case .q4_1: return .q4_1
+        case .q5_0: return .q5_0
+        case .q5_1: return .q5_1
+        case .q8_0: return .q8_0
+        case .q4_K: return .q4_K
+        case .q5_K: return .q5_K
+        case .q6_K: return .q6_K
         default:
             throw Failure(
-                .unsupported, "\(file.name): tensor \(name) has type \(type.rawValue), expected F32, F16 or BF16")
+                .unsupported, "\(file.name): tensor \(name) has type \(type.rawValue), expected a type of weights")
         }
+    }
+
+    /// The type of the elements where blocks are not known: float32 holds all that blocks say.
+    public var plainType: ElementType { type.block == nil ? type : .float32 }
+
+    /// This tensor; or, if it is in blocks or its rows are in another order, what it says as plain numbers in memory.
+    public func plain() throws(Failure) -> Tensor {
+        guard rowOrder != nil || type.block != nil, let source = bytes.baseAddress, !shape.isEmpty else { return self }
+        let stored = try storedType()
+        let (rows, columns) = (shape[0], elementCount / max(shape[0], 1))
+        let plain: StoredType = stored.isPlain ? stored : .float32
+        let file = try FileBytes(name: file.name, count: plain.bytes(elementCount)) { target throws(Failure) in
+            guard let base = target.baseAddress else { return }
+            for row in 0..<rows {
+                let from = source + stored.bytes((rowOrder?.place(of: row) ?? row) * columns)
+                let to = base + plain.bytes(row * columns)
+                if stored.isPlain {
+                    to.copyMemory(from: from, byteCount: plain.bytes(columns))
+                } else {
+                    nk_to_f32(from, stored.kernel, columns, to.assumingMemoryBound(to: Float.self))
+                }
+            }
+        }
+        return try Tensor(self, as: plainType, in: file)
+    }
+
+    /// The places of the rows `ranges`, in their order.
+    func places(of ranges: [Range<Int>]) -> [Range<Int>] {
+        guard let rowOrder else { return ranges }
+        return ranges.flatMap { range in range.map { rowOrder.place(of: $0)..<rowOrder.place(of: $0) + 1 } }
     }
 
     /// This tensor, of two or more dimensions and not empty, as a matrix whose columns are all dimensions but the first.
@@ -49,7 +87,7 @@ extension Checkpoint {
 
     /// The elements of a small tensor, in float32.
     func values(_ name: String, shape: [Int]) throws(Failure) -> [Float] {
-        let tensor = try tensor(name, shape: shape)
+        let tensor = try tensor(name, shape: shape).plain()
         let type = try tensor.storedType()
         return [Float](unsafeUninitializedCapacity: tensor.elementCount) { buffer, count in
             if let source = tensor.bytes.baseAddress, let target = buffer.baseAddress {

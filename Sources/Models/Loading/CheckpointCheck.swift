@@ -2,6 +2,7 @@ public import Basics
 import Blocks
 public import Checkpoints
 import Glibc
+import Kernels
 import Tensors
 
 /// Checks a checkpoint without loading it: every tensor that its network needs is there with the right shape and type, and,
@@ -94,6 +95,7 @@ extension Tensor {
     /// The first element that is infinite or not a number.
     fileprivate func firstNotFinite() throws(Failure) -> Int? {
         let type = try storedType()
+        guard let base = bytes.baseAddress else { return nil }
         // A number is not finite when all bits of its exponent are set.
         switch type {
         case .float32:
@@ -105,6 +107,16 @@ extension Tensor {
             let exponent: UInt16 = type == .float16 ? 0x7C00 : 0x7F80
             return (0..<elementCount).first {
                 bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) & exponent == exponent
+            }
+        default:
+            let count = type.blockElements
+            return withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { values in
+                guard let target = values.baseAddress else { return nil }
+                for first in stride(from: 0, to: elementCount, by: count) {
+                    nk_to_f32(base + type.bytes(first), type.kernel, count, target)
+                    if let index = (0..<count).first(where: { !target[$0].isFinite }) { return first + index }
+                }
+                return nil
             }
         }
     }

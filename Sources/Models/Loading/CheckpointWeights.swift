@@ -49,19 +49,19 @@ public final class CheckpointWeights: WeightSource {
                 bias: bias)
             try progress.advance(by: tensor.bytes.count)
         } else {
-            let isCopied = node.isTransposed || !node.isContiguous
+            let isCopied = node.isTransposed || !node.isContiguous || tensor.rowOrder != nil
             var part =
                 try isCopied
                 ? StoredMatrix(
-                    gathering: node.rowRanges, of: tensor.matrix(), transposing: node.isTransposed)
+                    gathering: tensor.places(of: node.rowRanges), of: tensor.matrix(), transposing: node.isTransposed)
                 : tensor.matrix().rows(from: node.firstRow, count: node.outputs)
             if let scale { part = try StoredMatrix(scaling: part, rowsBy: scale) }
-            let firstByte = node.firstRow * part.columns * part.type.size
+            let firstByte = part.type.bytes(node.firstRow * part.columns)
             linear = try PackedLinear(packing: part, as: precision.codec(of: node, role), bias: bias) {
                 if !isCopied { tensor.discardPages(firstByte + $0.lowerBound..<firstByte + $0.upperBound) }
             }
             tensor.discardPages()
-            try progress.advance(by: part.rows * part.columns * part.type.size)
+            try progress.advance(by: part.byteCount)
         }
         linears[key] = linear
         storageBytes += linear.storageBytes
@@ -82,7 +82,7 @@ public final class CheckpointWeights: WeightSource {
             matrix = try StoredMatrix(converting: matrix, to: type) { source?.discardPages($0) }
             source?.discardPages()
         }
-        storageBytes += matrix.rows * matrix.columns * matrix.type.size
+        storageBytes += matrix.byteCount
         return EmbeddingTable(matrix)
     }
 

@@ -45,6 +45,6 @@ public struct Precision: Sendable, Equatable {
     /// The type that an embedding table is converted to; `nil`: it is used where it lies. Rows are read one at a time, so
     /// fewer than 16 bits would save no time.
     public func tableType(of matrix: StoredMatrix) -> StoredType? {
-        codec != .float32 && matrix.type == .float32 ? .bfloat16 : nil
+        codec != .float32 && (matrix.type == .float32 || !matrix.type.isPlain) ? .bfloat16 : nil
     }
 }

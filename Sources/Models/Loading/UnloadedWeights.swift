@@ -21,7 +21,7 @@ struct UnloadedWeights: WeightSource {
         guard let object = node?.object else { throw Failure(.corrupt, "\(path): expected a table") }
         let (rows, columns) = try JSONFields(object, name: path).shape("shape")
         let type = StoredType.bfloat16
-        let bytes = try rows.multiplied(by: columns, path).multiplied(by: type.size, path)
+        let bytes = try rows.multiplied(by: columns, path).multiplied(by: type.bytes(1), path)
         let storage = try AlignedStorage(bytes: bytes)  // never touched, so it takes no memory
         return EmbeddingTable(
             StoredMatrix(bytes: storage.pointer, type: type, rows: rows, columns: columns, owner: storage))

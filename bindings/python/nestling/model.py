@@ -46,14 +46,15 @@ def load(
     show_progress_bar: Optional[bool] = False,
     progress: Optional[ProgressFunction] = None,
 ) -> Model:
-    """Loads a checkpoint directory as Hugging Face transformers or sentence-transformers writes it.
+    """Loads a checkpoint directory as Hugging Face transformers or sentence-transformers writes it, or a GGUF file.
 
     Nothing is downloaded and nothing in the files is executed; they may come from anyone.
 
     Parameters
     ----------
     path
-        The directory with ``config.json`` and ``model.safetensors`` (or its shards), and what else belongs to it.
+        The directory with ``config.json`` and ``model.safetensors`` (or its shards), and what else belongs to it; or a
+        GGUF file, or a directory that holds one.
     dtype
         How the weights of linear layers are kept and multiplied; everything between layers is float32. "float32";
         "bfloat16" (half the memory); "int8" (a quarter; inputs of products get 8 bits too, with a scale for each token);
@@ -116,12 +117,12 @@ def load_bytes(
 
 
 def check(path: Path, *, values: bool = False) -> dict[str, Any]:
-    """Checks a checkpoint directory without loading its weights.
+    """Checks a checkpoint directory, or a GGUF file, without loading its weights.
 
     Parameters
     ----------
     path
-        The directory.
+        The directory, or the file.
     values
         Also read every weight and check that it is finite.
 

@@ -1,0 +1,81 @@
+import Basics
+import Checkpoints
+import Kernels
+import Models
+import Tensors
+import TestSupport
+import Testing
+
+/// Models in GGUF files: those of checkpoints of transformers give what these give, and what is in blocks gives what
+/// transformers computes of the numbers that gguf-py decodes (Tests/Fixtures/make_gguf_fixtures.py).
+@Suite(.serialized) struct GGUFModelTests {
+    private static let checkpoints = [
+        ("llama", "llama/llama3"), ("qwen2", "qwen2/causal-lm"), ("qwen3", "qwen3/causal-lm"),
+        ("gemma2", "gemma2/causal-lm"), ("gemma3", "gemma3/causal-lm"),
+    ]
+
+    private static func network(_ name: String, as codec: Codec? = nil) throws -> Network {
+        try Network(
+            loading: CheckpointDescription(CheckpointPath.open(Fixtures.path("gguf/\(name).gguf"))), as: codec,
+            progress: nil)
+    }
+
+    @Test(arguments: checkpoints) func floatsAreThoseOfTheCheckpoint(_ name: String, _ directory: String) throws {
+        let (found, expected) = (try Self.network(name), try openNetwork(directory))
+        #expect(found.weights.architecture.family == expected.weights.architecture.family)
+        #expect(found.parameters == expected.parameters)
+        let golden = try Golden(directory)
+        let ids = try #require(golden.integers("ids"))
+        let offsets = try #require(golden.integers("offsets")).map(Int.init)
+        let sequences = (0..<offsets.count - 1).map { Array(ids[offsets[$0]..<offsets[$0 + 1]]) }
+        let request = Request.scores(.causalLM, unmerged: false)
+        let scores = (try found.runner().run(sequences, request), try expected.runner().run(sequences, request))
+        for (sequence, (own, other)) in zip(sequences, zip(scores.0, scores.1)) {
+            #expect(Agreement.relativeError(own, other) <= 1e-6, "\(name) of \(sequence.count)")
+            let key = "logits.\(sequence.count)"
+            guard let exact = golden.floats(key), let columns = golden.shape(key)?.last,
+                let rows = golden.integers("rows.\(sequence.count)")
+            else { continue }
+            let kept = rows.flatMap { own[Int($0) * columns..<(Int($0) + 1) * columns] }
+            #expect(Agreement.relativeError(kept, exact) <= 1e-5, "\(name) \(key)")
+        }
+    }
+
+    @Test func blocksMeanWhatTheirNumbersMean() throws {
+        let source = try DirectorySource(path: Fixtures.path("gguf"))
+        let golden = try Safetensors(file: #require(try source.file("quantized.safetensors")))
+        func elements<Element>(_ name: String, _: Element.Type) throws -> [Element] {
+            let tensor = try #require(golden.tensors.first { $0.name == name })
+            return (0..<tensor.elementCount).map {
+                tensor.bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Element>.size, as: Element.self)
+            }
+        }
+        let ids = try elements("ids", Int32.self)
+        let logits = try elements("logits", Float.self)
+        for (codec, most) in [(Codec.float32, 2e-5), (.bfloat16, 0.03), (.int8, 0.06), (.int4, 0.4)] {
+            let scores = try Self.network("quantized", as: codec).runner().run(
+                [ids], .scores(.causalLM, unmerged: false))
+            let error = Agreement.relativeError(scores[0], logits)
+            #expect(error <= most, "\(codec): \(error)")
+        }
+    }
+
+    @Test func configsSayWhatTransformersSays() throws {
+        for (name, directory) in Self.checkpoints {
+            let own = try CheckpointDescription(CheckpointPath.open(Fixtures.path("gguf/\(name).gguf"))).config
+            let other = try CheckpointDescription(DirectorySource(path: Fixtures.path(directory))).config
+            for key in [
+                "architectures", "model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+                "num_key_value_heads", "intermediate_size", "max_position_embeddings", "rms_norm_eps",
+            ] {
+                #expect(own[key] == other[key], "\(name) \(key)")
+            }
+        }
+    }
+
+    @Test func checksSeeBlocks() throws {
+        let source = try CheckpointPath.open(Fixtures.path("gguf/quantized.gguf"))
+        let check = try CheckpointCheck(source, values: true)
+        #expect(check.problems == [] && check.unused == [] && check.family == "llama")
+    }
+}
