@@ -73,7 +73,7 @@ public struct Checkpoint: Sendable {
             )
         }
         guard types.contains(tensor.type) else {
-            let expected = types.map(\.rawValue)
+            let expected = types.filter { $0.block == nil }.map(\.rawValue)
             let list =
                 expected.dropLast().joined(separator: ", ") + (expected.count > 1 ? " or " : "")
                 + (expected.last ?? "none")

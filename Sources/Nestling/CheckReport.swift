@@ -9,6 +9,27 @@ public struct CheckReport: Sendable {
     /// Whether every weight was looked at, and not only the headers.
     public let checksValues: Bool
 
+    /// Checks the checkpoint at `path`, a directory or a GGUF file.
+    /// - Throws: only if the files cannot be read at all.
+    public init(path: String, values: Bool) throws(Failure) {
+        let source: any FileSource
+        do throws(Failure) {
+            source = try CheckpointPath.open(path)
+        } catch {
+            guard error.kind == .corrupt || error.kind == .unsupported else { throw error }
+            self.init(problem: error.message, values: values)
+            return
+        }
+        try self.init(source, values: values)
+    }
+
+    private init(problem: String, values: Bool) {
+        network = CheckpointCheck(problem: problem)
+        problems = [problem]
+        tokenizerVocabulary = nil
+        checksValues = values
+    }
+
     /// Checks the checkpoint of `source` without packing its weights; with `values` also that every number is finite.
     /// - Throws: only if the files cannot be read at all.
     public init(_ source: any FileSource, values: Bool) throws(Failure) {

@@ -131,7 +131,7 @@ public func nestling_check(
     _ inout_count: UnsafeMutablePointer<Int>?
 ) -> nestling_status {
     reporting { () throws(NestlingError) in
-        let report = try CheckReport(CheckpointPath.open(try text(path, "path")), values: values != 0)
+        let report = try CheckReport(path: try text(path, "path"), values: values != 0)
         try deliver(report.json.serialized(), buffer, inout_count)
     }
 }

@@ -26,7 +26,7 @@ struct CheckCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let report = try CheckReport(CheckpointPath.open(checkpoint.path), values: values)
+        let report = try CheckReport(path: checkpoint.path, values: values)
         if json {
             try StandardOutput.write(report.json)
         } else {

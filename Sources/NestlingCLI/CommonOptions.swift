@@ -3,7 +3,7 @@ import Nestling
 
 /// The checkpoint that a command is about.
 struct CheckpointArgument: ParsableArguments {
-    @Argument(help: "The directory of a checkpoint.", completion: .directory)
+    @Argument(help: "The directory of a checkpoint, or a GGUF file.", completion: .file())
     var path: String
 
     @Option(

@@ -29,7 +29,10 @@ struct Inspection {
         }
         var files = checkpoint.files.map { (name: $0.file.name, bytes: $0.file.bytes.count) }
         let names = Inspection.knownFiles + (folder.isEmpty ? [] : Inspection.knownFiles.map { "\(folder)/\($0)" })
-        for name in names { if let file = try source.file(name) { files.append((name, file.bytes.count)) } }
+        // A GGUF file is all that there is, whatever it says.
+        for name in source is GGUFSource ? [] : names {
+            if let file = try source.file(name) { files.append((name, file.bytes.count)) }
+        }
         self.files = files.sorted { $0.name < $1.name }
     }
 

@@ -95,7 +95,7 @@ import Testing
             change(&contents.tensors[index])
             return trouble(contents)
         }
-        #expect(changed(1) { $0.offset = 0 }?.message.contains("inside of \"token_embd.weight\"") == true)
+        #expect(changed(1) { $0.offset = 0 }?.message.contains("inside of \"output_norm.weight\"") == true)
         #expect(changed(1) { $0.offset = 33 }?.message.contains("no multiple of 32") == true)
         #expect(changed(1) { $0.offset = 1 << 20 }?.message.contains("ends at byte") == true)
         #expect(changed(1) { $0.offset = UInt64(Int.max) & ~31 }?.kind == .corrupt)

@@ -68,10 +68,11 @@ def llama3_factors(rope, head_size):
 
 def write(path, config, tensors, types=None, add=None):
     """Writes a model: `config` and `tensors` as transformers has them, `types` of some tensors by their GGUF names."""
-    kind = {"gemma3_text": "gemma3"}.get(config["model_type"], config["model_type"])
+    kind = {"gemma3_text": "gemma3", "mistral": "llama"}.get(config["model_type"], config["model_type"])
     writer = gguf.GGUFWriter(path, kind)
     heads = config["num_attention_heads"]
     head_size = config.get("head_dim") or config["hidden_size"] // heads
+    writer.add_vocab_size(config["vocab_size"])
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
@@ -80,6 +81,7 @@ def write(path, config, tensors, types=None, add=None):
     writer.add_head_count_kv(config["num_key_value_heads"])
     writer.add_key_length(head_size)
     writer.add_value_length(head_size)
+    writer.add_rope_dimension_count(head_size)
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     rope = config["rope_parameters"]
     if "full_attention" in rope:
@@ -191,7 +193,7 @@ def make_quantized():
     with torch.no_grad():
         logits = exact(torch.from_numpy(ids)[None]).logits[0].numpy()
     save_file({"ids": ids.astype(np.int32), "logits": logits.astype(np.float32)}, OUT / "quantized.safetensors",
-              metadata={"transformers": transformers.__version__, "torch": torch.__version__})
+              metadata={"transformers": transformers.__version__})
 
 
 def tokens_of(vocabulary, added):

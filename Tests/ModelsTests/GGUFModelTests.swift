@@ -41,17 +41,25 @@ import Testing
         }
     }
 
+    /// Random blocks of each type, against gguf-py: the same bits.
+    @Test(arguments: [
+        ("Q4_0", StoredType.q4_0), ("Q4_1", .q4_1), ("Q5_0", .q5_0), ("Q5_1", .q5_1), ("Q8_0", .q8_0), ("Q4_K", .q4_K),
+        ("Q5_K", .q5_K), ("Q6_K", .q6_K),
+    ])
+    func blocksAreTheNumbersOfGGUFPy(_ name: String, _ type: StoredType) throws {
+        let golden = try Golden("gguf", file: "blocks.safetensors")
+        let blocks = try #require(golden.bytes("\(name).bytes"))
+        let values = try #require(golden.floats("\(name).values"))
+        #expect(values.count == 768 && type.bytes(768) == blocks.count)
+        var decoded = [Float](repeating: .nan, count: values.count)
+        nk_to_f32(blocks, type.kernel, values.count, &decoded)
+        #expect(decoded == values)
+    }
+
     @Test func blocksMeanWhatTheirNumbersMean() throws {
-        let source = try DirectorySource(path: Fixtures.path("gguf"))
-        let golden = try Safetensors(file: #require(try source.file("quantized.safetensors")))
-        func elements<Element>(_ name: String, _: Element.Type) throws -> [Element] {
-            let tensor = try #require(golden.tensors.first { $0.name == name })
-            return (0..<tensor.elementCount).map {
-                tensor.bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Element>.size, as: Element.self)
-            }
-        }
-        let ids = try elements("ids", Int32.self)
-        let logits = try elements("logits", Float.self)
+        let golden = try Golden("gguf", file: "quantized.safetensors")
+        let ids = try #require(golden.integers("ids"))
+        let logits = try #require(golden.floats("logits"))
         for (codec, most) in [(Codec.float32, 2e-5), (.bfloat16, 0.03), (.int8, 0.06), (.int4, 0.4)] {
             let scores = try Self.network("quantized", as: codec).runner().run(
                 [ids], .scores(.causalLM, unmerged: false))

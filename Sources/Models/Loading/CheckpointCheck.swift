@@ -19,6 +19,9 @@ public struct CheckpointCheck: Sendable {
     /// Numbers in the tensors that it uses.
     public private(set) var parameters = 0
 
+    /// Of a checkpoint that cannot be opened because of `problem`.
+    public init(problem: String) { problems = [problem] }
+
     /// Checks the files of `source`. Fails only if they cannot be read at all.
     public init(_ source: any FileSource, values: Bool) throws(Failure) {
         let descriptions: [CheckpointDescription]

@@ -85,7 +85,8 @@ struct RotaryScaling: Sendable {
     /// Sequences of up to so many tokens have the same frequencies; `nil`: all have.
     var shortTokens: Int? {
         switch kind {
-        case .dynamic(_, let tokens), .longRoPE(_, _, let tokens): tokens
+        case .dynamic(_, let tokens): tokens
+        case .longRoPE(let short, let long, let tokens): short == long ? nil : tokens
         default: nil
         }
     }
