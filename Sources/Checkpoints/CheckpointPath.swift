@@ -19,7 +19,8 @@ public enum CheckpointPath {
         guard let name = names.first else { return directory }
         guard names.count == 1 else {
             throw Failure(
-                .unsupported, "\(path): holds \(names.count) GGUF files; give the path of one of them, as \(name.quoted)")
+                .unsupported,
+                "\(path): holds \(names.count) GGUF files; give the path of one of them, as \(name.quoted)")
         }
         return try source(name, in: directory, path: path + "/" + name)
     }

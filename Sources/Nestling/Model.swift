@@ -44,7 +44,8 @@ public final class Model: Sendable {
         files: [(name: String, bytes: UnsafeRawBufferPointer)], dtype: Codec? = nil, tower: Tower? = nil,
         progress: Progress? = nil
     ) throws(Failure) {
-        try self.init(source: CheckpointPath.open(MemorySource(files: files)), dtype: dtype, tower: tower, progress: progress)
+        try self.init(
+            source: CheckpointPath.open(MemorySource(files: files)), dtype: dtype, tower: tower, progress: progress)
     }
 
     /// Opens the checkpoint of `source`.

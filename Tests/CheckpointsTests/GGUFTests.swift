@@ -113,7 +113,8 @@ import Testing
     }
 
     @Test func missingAndWrongKeysAreNamed() throws {
-        for key in ["context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count"] {
+        for key in ["context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count"]
+        {
             let failure = try #require(trouble(GGUFFile.llama.without("llama.\(key)")))
             #expect(failure.kind == .corrupt && failure.message.contains("model.gguf: llama.\(key) is missing"))
             let wrong = try #require(trouble(GGUFFile.llama.setting("llama.\(key)", .string("many"))))

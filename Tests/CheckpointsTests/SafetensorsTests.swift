@@ -151,6 +151,8 @@ struct SafetensorsTests {
         #expect(ElementType.float32.byteCount(of: Int.max / 8) == Int.max / 8 * 4)
         #expect(ElementType.float32.byteCount(of: Int.max / 4) == Int.max / 4 * 4)
         #expect(ElementType.float32.byteCount(of: Int.max / 4 + 1) == nil)
-        #expect(Set(sizes.keys).union(["F4", "F6_E2M3", "F6_E3M2"]) == Set(ElementType.allCases.filter { $0.block == nil }.map(\.rawValue)))
+        #expect(
+            Set(sizes.keys).union(["F4", "F6_E2M3", "F6_E3M2"])
+                == Set(ElementType.allCases.filter { $0.block == nil }.map(\.rawValue)))
     }
 }

@@ -32,7 +32,9 @@ import Testing
             #expect(try panels(blocks.rows(from: 4970, count: 33)) == panels(numbers.rows(from: 4970, count: 33)))
         }
         let gathered = try StoredMatrix(gathering: [7..<9, 0..<1], of: blocks, transposing: false)
-        #expect(gathered.bytes.loadUnaligned(as: UInt16.self) == (owner.start + type.bytes(7 * columns)).loadUnaligned(as: UInt16.self))
+        #expect(
+            gathered.bytes.loadUnaligned(as: UInt16.self)
+                == (owner.start + type.bytes(7 * columns)).loadUnaligned(as: UInt16.self))
         #expect(throws: (any Error).self) { try StoredMatrix(gathering: [0..<1], of: blocks, transposing: true) }
     }
 }

@@ -29,7 +29,8 @@ extension GGUF {
             guard entry.offset.isMultiple(of: alignment) else {
                 throw Failure(
                     .corrupt,
-                    "\(reader.name): tensor \(entry.name.quoted) is at offset \(entry.offset), no multiple of \(alignment)")
+                    "\(reader.name): tensor \(entry.name.quoted) is at offset \(entry.offset), no multiple of \(alignment)"
+                )
             }
             entries.append(entry)
         }
@@ -46,7 +47,8 @@ extension GGUF {
                 throw Failure(.corrupt, "\(what) ends at byte \(last), but the file at \(file.bytes.count)")
             }
             guard first >= end else {
-                throw Failure(.corrupt, "\(what) begins at byte \(first), inside of \(previous.quoted), which ends at \(end)")
+                throw Failure(
+                    .corrupt, "\(what) begins at byte \(first), inside of \(previous.quoted), which ends at \(end)")
             }
             (end, previous) = (last, entry.name)
             tensors.append(

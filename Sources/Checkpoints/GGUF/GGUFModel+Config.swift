@@ -4,7 +4,8 @@ extension GGUFModel {
     /// The `config.json` of the checkpoint that the file was made of.
     func config(endTokens: [Int]) throws(Failure) -> JSONObject {
         if let experts = try metadata.optionalInteger(key("expert_count"), in: 0...Int.max), experts > 0 {
-            throw Failure(.unsupported, "\(metadata.name): \(key("expert_count")) is \(experts): mixtures are not supported")
+            throw Failure(
+                .unsupported, "\(metadata.name): \(key("expert_count")) is \(experts): mixtures are not supported")
         }
         guard let table = tensor("token_embd.weight"), table.shape.count == 2 else {
             throw Failure(.corrupt, "\(metadata.name): tensor \"token_embd.weight\" is missing, or is no matrix")

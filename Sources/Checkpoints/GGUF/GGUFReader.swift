@@ -45,7 +45,8 @@ struct GGUFReader {
             !string.isEmpty, string.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
         else {
             throw Failure(
-                .corrupt, "\(name): \(what()) is no name: it must be 1 to 65535 bytes of UTF-8 without control characters")
+                .corrupt,
+                "\(name): \(what()) is no name: it must be 1 to 65535 bytes of UTF-8 without control characters")
         }
         return string
     }
@@ -56,7 +57,8 @@ struct GGUFReader {
         guard count >= 0, count <= bytes.count - position else {
             throw Failure(
                 .corrupt,
-                "\(name): ends at byte \(bytes.count), inside of \(what()), which takes \(count) bytes from \(position) on")
+                "\(name): ends at byte \(bytes.count), inside of \(what()), which takes \(count) bytes from \(position) on"
+            )
         }
         defer { position += count }
         return position..<position + count
