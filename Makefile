@@ -170,7 +170,7 @@ fuzz: deps ## run the fuzz targets, FUZZ_SECONDS each (FUZZ_SEED=n: the same way
 .cache/parity/bin/python: Makefile
 	@$(PYTHON) -m venv .cache/parity
 	@.cache/parity/bin/python -m pip install --quiet --disable-pip-version-check numpy pytest hypothesis torch transformers \
-	    sentence-transformers sentencepiece protobuf pillow
+	    sentence-transformers sentencepiece protobuf pillow gguf accelerate
 	@touch $@
 
 .PHONY: parity

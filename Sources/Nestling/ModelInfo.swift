@@ -56,6 +56,13 @@ extension Model {
     /// Memory of the weights, shared with all submodels.
     public var weightBytes: Int { network.weights.storageBytes }
 
+    /// What a GGUF file says of its tokenizer, in the words of a `tokenizer_config.json`; `nil` for other checkpoints, which have
+    /// the file.
+    public var tokenizerConfig: JSON? {
+        guard let source = network.weights.checkpoint.source as? GGUFSource else { return nil }
+        return try? source.json("tokenizer_config.json")
+    }
+
     /// Everything above, as `nestling_model_describe` gives it.
     public var description: JSON {
         func integers(_ values: [Int]) -> JSON { .array(values.map { .integer($0) }) }
@@ -98,6 +105,7 @@ extension Model {
         object["default_head"] = defaultHead.map { .string($0.name) } ?? .null
         object["labels"] = .array(labels.map { .string($0) })
         object["has_tokenizer"] = .bool(tokenizer != nil)
+        object["tokenizer_config"] = tokenizerConfig ?? .null
         return .object(object)
     }
 }

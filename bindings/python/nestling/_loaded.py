@@ -104,7 +104,12 @@ class LoadedModel:
         self.handle = handle
         self.chat_files = chat_files
         self.info = _read_info(handle)
-        self.dtype: str = self.describe()["dtype"]
+        description = self.describe()
+        self.dtype: str = description["dtype"]
+        # A GGUF file has no files beside it: what they would say stands in it.
+        if description["tokenizer_config"] is not None:
+            config = json.dumps(description["tokenizer_config"]).encode()
+            self.chat_files = ChatFiles({"tokenizer_config.json": config})
         self._tokenizer: Optional[Tokenizer] = None
 
     @property

@@ -98,7 +98,7 @@ def load_bytes(
     ----------
     files
         Contents by name as in the directory, for example ``{"config.json": ..., "model.safetensors": ...,
-        "1_Pooling/config.json": ...}``. Contents are bytes or anything with a contiguous buffer (bytearray,
+        "1_Pooling/config.json": ...}``, or ``{"model.gguf": ...}``. Contents are bytes or anything with a contiguous buffer (bytearray,
         memoryview, mmap, uint8 array). They are not copied: the model, and all derived from it, keep them alive, and
         they must not change meanwhile.
     dtype, tower, show_progress_bar, progress
