@@ -270,7 +270,8 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_get_info(
  * "image" is null, or tells of a model that takes images {"channels", "height", "width", "patch_height", "patch_width",
  * "prefix_tokens"}: the size of images in training and of a patch, and how many rows come before those of the patches.
  * "tower" is null, "text" or "vision". "logit_scale" and "logit_bias" are null, or tell of a tower how its vectors are scored
- * with those of the other one: logit_scale * dot(t, i) + logit_bias, both scaled to length 1.
+ * with those of the other one: logit_scale * dot(t, i) + logit_bias, both scaled to length 1. "tokenizer_config" is null,
+ * or what a GGUF file says of its tokenizer in the words of a tokenizer_config.json, "chat_template" among them.
  * Sizes as in nestling_build_info.
  * returns        NESTLING_OK, INVALID_ARGUMENT, BUFFER_TOO_SMALL.
  * threads        any.                                                                                      since 0.1 */

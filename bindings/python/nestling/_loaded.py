@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import json
 from typing import Any, Optional
 
 from . import _ffi
