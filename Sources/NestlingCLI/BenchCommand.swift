@@ -180,7 +180,7 @@ struct BenchCommand: ParsableCommand {
 
     private func reportGeneration(_ models: [Model], name: String, _ bar: ProgressBar) throws(Failure) {
         let isSilent = prompt == nil && generate == nil
-        let most = models[0].maximumTokens ?? .max
+        let most = models[0].textTokens ?? .max
         let prompts = prompt ?? (isSilent ? [min(512, most)] : [])
         let generations = generate ?? (isSilent ? [min(128, most - 1)] : [])
         let works =
