@@ -40,6 +40,8 @@ def draw(family, random):
         settings["rope_parameters"] = dict(full_attention=settings["rope_parameters"],
                                            sliding_attention=dict(rope_type="default", rope_theta=10000.0))
         settings["num_hidden_layers"] = 7
+    if family == "Qwen2":  # transformers' reader takes the size of its heads for granted
+        settings |= dict(num_attention_heads=4, num_key_value_heads=2, head_dim=64)
     return settings | FAMILIES[family]
 
 
