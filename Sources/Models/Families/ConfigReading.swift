@@ -12,7 +12,7 @@ extension JSONFields {
     func activationName(_ key: String, default: String) throws(Failure) -> String {
         let text = try string(key, default: `default`)
         guard let activation = Activation(huggingFace: text) else {
-            throw Failure(.unsupported, "\(name): \(key) \(text.quoted) is not supported")
+            throw unsupported(key, "\(text.quoted) is not supported")
         }
         return activation.rawValue
     }
@@ -43,6 +43,11 @@ extension JSONFields {
         }
     }
 
+    /// A failure about `key`, which asks for what this library does not do.
+    func unsupported(_ key: String, _ message: String) -> Failure {
+        Failure(.unsupported, "\(name): \(key) \(message)")
+    }
+
     /// Refuses weights that are not stored in floating point.
     func refuseQuantization() throws(Failure) {
         guard !contains("quantization_config") else {
@@ -61,7 +66,7 @@ extension JSONFields {
             if let theta = try parameters.optionalNumber("rope_theta") { return theta }
         }
         if try optionalObject("rope_scaling") != nil {
-            throw Failure(.unsupported, "\(name): rope_scaling is not supported for this family")
+            throw unsupported("rope_scaling", "is not supported for this family")
         }
         return try number(legacy, default: `default`)
     }

@@ -20,7 +20,7 @@ enum GPT2: Family {
         let isScaled = try config.bool("scale_attn_weights", default: true)
         let isScaledByLayer = try config.bool("scale_attn_by_inverse_layer_idx", default: false)
         guard try !config.bool("add_cross_attention", default: false) else {
-            throw config.failure("add_cross_attention", "is not supported")
+            throw config.unsupported("add_cross_attention", "is not supported")
         }
         let headSize = hidden / heads
         func linear(_ stem: String, _ rows: Int, _ columns: Int, from first: Int = 0, _ outputs: Int? = nil) -> JSON {

@@ -30,7 +30,7 @@ enum Gemma: Family {
 
     static func refuseBothDirections(_ config: JSONFields) throws(Failure) {
         guard try !config.bool("use_bidirectional_attention", default: false) else {
-            throw config.failure("use_bidirectional_attention", "is not supported for this family")
+            throw config.unsupported("use_bidirectional_attention", "is not supported for this family")
         }
     }
 }
@@ -88,7 +88,7 @@ enum Gemma3: Family {
         shape.hasHeadNorms = true
         shape.scale = 1 / (try text.scalar("query_pre_attn_scalar", default: 256)).squareRoot()
         guard !text.contains("attn_logit_softcapping") else {
-            throw text.failure("attn_logit_softcapping", "is not supported for this family")
+            throw text.unsupported("attn_logit_softcapping", "is not supported for this family")
         }
         shape.logitSoftcap = try text.softcap("final_logit_softcapping", default: nil)
         shape.layerTypes = try layerTypes(text, layers: shape.layers)

@@ -17,7 +17,7 @@ struct LayerTypes {
             throw Failure(.corrupt, "\(config.name): layer_types has \(names.count) entries for \(layers) layers")
         }
         for name in names where name != Self.full && name != Self.sliding {
-            throw config.failure("layer_types", "\(name.quoted) is not supported")
+            throw config.unsupported("layer_types", "\(name.quoted) is not supported")
         }
         guard window != nil || !names.contains(Self.sliding) else {
             throw Failure(.corrupt, "\(config.name): layer_types has sliding layers, but there is no sliding_window")

@@ -22,7 +22,7 @@ struct RotaryConfig {
     ) throws(Failure) {
         let parameters = try Self.parameters(config)
         for type in [LayerTypes.full, LayerTypes.sliding] where parameters.contains(type) {
-            throw parameters.failure(type, "is not supported for this family")
+            throw parameters.unsupported(type, "is not supported for this family")
         }
         let theta = try config.number(thetaKey, default: theta)
         let share = try config.number(shareKey, default: share)
@@ -81,7 +81,7 @@ struct RotaryConfig {
         // `proportional` rotates all of a head, though most of it by nothing.
         let size = type == "proportional" ? headSize : Int(Double(headSize) * share)
         guard mayBePartial || size == headSize else {
-            throw config.failure("partial_rotary_factor", "is not supported for this family")
+            throw config.unsupported("partial_rotary_factor", "is not supported for this family")
         }
         guard size >= 2, size.isMultiple(of: 2) else {
             throw Failure(
@@ -125,7 +125,7 @@ struct RotaryConfig {
         case "proportional":
             scaling["factor"] = .number(try parameters.number("factor", default: 1))
             scaling["share"] = .number(share)
-        default: throw parameters.failure("rope_type", "\(type.quoted) is not supported")
+        default: throw parameters.unsupported("rope_type", "\(type.quoted) is not supported")
         }
         node["scaling"] = .object(scaling)
         return .object(node)
