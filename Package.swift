@@ -88,7 +88,8 @@ let package = Package(
         .testTarget(name: "ImagesTests", dependencies: ["Basics", "Checkpoints", "Images", "TestSupport"]),
         .testTarget(name: "ModelsTests", dependencies: ["Images", "Models", "TestSupport"]),
         .testTarget(
-            name: "GenerationTests", dependencies: ["Basics", "Blocks", "Generation", "Models", "TestSupport"]),
+            name: "GenerationTests",
+            dependencies: ["Basics", "Blocks", "Elastic", "Generation", "Models", "TestSupport"]),
         .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),
         .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),
         .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "Basics", "TestSupport"]),

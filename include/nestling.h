@@ -497,7 +497,8 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_session_encode_texts(
 
 /* Hidden states of every token. Per call: layer, unmerge.
  *
- * states         receives [rows, hidden_size]; NULL to ask for the size.
+ * states         receives [rows, hidden_size]; NULL to ask for the size. Where tokens have several streams (Gemma 3n), rows of
+ *                all layers but the last hold them side by side: "hidden_sizes" of nestling_model_describe.
  * inout_count    floats.
  * out_offsets    NULL, or sequence_count + 1 entries that receive the row where each sequence begins. Without reduction,
  *                and with unmerge, they equal `offsets`.

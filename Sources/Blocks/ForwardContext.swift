@@ -43,6 +43,8 @@ public final class ForwardContext {
 
     /// What is remembered of each sequence, to which the slice's tokens are added; empty: tokens meet those of the slice only.
     public private(set) var cached: [CachedSequence] = []
+    /// Keys and values that layers share, by name, where they are not in a cache.
+    public var shared: [String: SharedKeys] = [:]
     /// The block that runs, counted in the whole network.
     public var layer = 0
 
@@ -52,7 +54,7 @@ public final class ForwardContext {
         _ input: EmbeddingInput, offsets: [Int], grids: [PatchGrid] = [], cached: [CachedSequence] = []
     ) {
         self.cached = cached
-        if case .tokens(let ids, _) = input { tokenIDs = ids }
+        tokenIDs = if case .tokens(let ids, _) = input { ids } else { UnsafeBufferPointer(start: nil, count: 0) }
         self.grids = grids
         originalOffsets = offsets
         count(offsets)
@@ -60,6 +62,7 @@ public final class ForwardContext {
         keyBias.removeAll(keepingCapacity: true)
         maps.removeAll(keepingCapacity: true)
         pruned = nil
+        shared.removeAll(keepingCapacity: true)
         signals = nil
         keyPooling = nil
     }
@@ -82,8 +85,25 @@ public final class ForwardContext {
         }
     }
 
+    /// From now on the run is about the last `counts[s]` rows of each sequence `s` of a cache, of token ids `ids`; sequences of which
+    /// none is left are left out.
+    public func keepLast(_ counts: [Int], ids: UnsafeBufferPointer<Int32>) {
+        tokenIDs = ids
+        var left: (offsets: [Int], positions: [Int32], cached: [CachedSequence]) = ([0], [], [])
+        for (sequence, count) in counts.enumerated() where count > 0 {
+            let end = offsets[sequence + 1]
+            left.positions += positions[end - count..<end]
+            left.offsets.append(left.positions.count)
+            left.cached.append(cached[sequence])
+        }
+        (offsets, originalOffsets, positions, cached) = (left.offsets, left.offsets, left.positions, left.cached)
+    }
+
     /// Lets go of what the run was about.
-    public func end() { cached = [] }
+    public func end() {
+        cached = []
+        tokenIDs = UnsafeBufferPointer(start: nil, count: 0)
+    }
 
     /// Takes note that there are fewer tokens: `positions`, `sizes` and `maps` are already new.
     func shorten(to offsets: [Int], proportional: Bool) {
@@ -123,6 +143,12 @@ public final class ForwardContext {
 
     /// Tokens of sequence `sequence`, now.
     public func length(_ sequence: Int) -> Int { offsets[sequence + 1] - offsets[sequence] }
+
+    /// Tokens of sequence `sequence` up to its last one that runs, those of a cache included.
+    func endPosition(_ sequence: Int) -> Int {
+        let end = offsets[sequence + 1]
+        return end == 0 ? 0 : Int(positions[end - 1]) + 1
+    }
 
     /// Rows of the stream, now.
     public var rows: Int { offsets.last ?? 0 }

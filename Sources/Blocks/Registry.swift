@@ -11,6 +11,7 @@ public enum Registry {
     public static let embeddings: [String: Builder<any Embedding>] = [
         "tokens": TokenEmbedding.init(_:_:),
         "patches": PatchEmbedding.init(_:_:),
+        "streams": StreamEmbedding.init(_:_:),
     ]
 
     /// Norms: how is a row normalized?
@@ -48,6 +49,17 @@ public enum Registry {
     public static let channels: [String: Builder<any Channel>] = [
         "mlp": MLP.init(_:_:),
         "glu": GatedMLP.init(_:_:),
+        "laurel": LAuReL.init(_:_:),
+    ]
+
+    /// Wirings: how do sublayers, which see one stream, change several?
+    public static let wirings: [String: Builder<any Wiring>] = [
+        "altup": AltUp.init(_:_:)
+    ]
+
+    /// Readouts: what makes hidden states of several streams?
+    public static let readouts: [String: Builder<any Readout>] = [
+        "stream_mean": StreamMean.init(_:_:)
     ]
 
     /// Downsamplings: what makes fewer, wider rows between stages?

@@ -12,6 +12,8 @@ public protocol WeightSource {
     func vector(_ name: String, count: Int) throws(Failure) -> Vector
     /// A table: `{"weight": name, "shape": [rows, columns]}`.
     func table(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable
+    /// A large table of which few rows are ever read: it stays where it lies, in the type in which it lies there.
+    func mappedTable(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable
     /// The elements of a small tensor of `shape`, in float32, row-major.
     func values(_ name: String, shape: [Int]) throws(Failure) -> [Float]
 }

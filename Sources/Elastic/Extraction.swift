@@ -74,6 +74,7 @@ struct Extraction {
             architecture.blocks.append(
                 Architecture.Block(prefix: new, node: node.renamingTensors { rename($0, old, new) }))
         }
+        architecture.forgetUnusedKeys()
         let checkpoint = network.weights.checkpoint
         for name in checkpoint.names {
             let owner = whole.blocks.indices.first {
@@ -154,93 +155,21 @@ extension Network {
     }
 }
 
-/// What a block of given width and heads uses of its tensors, and its node.
-private struct BlockSlicer {
-    private let block: JSON
-    private let sublayers: [JSON]
-    private let width: Int
-    private let heads: Int
-    /// What each linear layer, and each bias, uses of its tensor.
-    private(set) var pieces: [(tensor: String, piece: Extraction.Piece)] = []
-
-    init(_ block: JSON, width: Int, heads: Int) throws(Failure) {
-        self.block = block
-        sublayers = block["sublayers"]?.array ?? []
-        self.width = width
-        self.heads = heads
-        for sublayer in sublayers {
-            for (kind, key, outputs, inputs) in parts(of: sublayer) {
-                let node = try cut(LinearNode(sublayer[kind]?[key], path: key), outputs, inputs)
-                let rows = node.rowRanges
-                pieces.append(
-                    (
-                        node.weight,
-                        Extraction.Piece(rows: rows, columns: node.inputs, isTransposed: node.isTransposed)
-                    ))
-                if let bias = node.bias { pieces.append((bias, Extraction.Piece(rows: rows, columns: 1))) }
-            }
+extension Architecture {
+    /// Layers whose keys no layer takes any more do not say that they give them.
+    fileprivate mutating func forgetUnusedKeys() {
+        func names(_ key: String, _ block: Block) -> [String] {
+            (block.node["sublayers"]?.array ?? []).compactMap { $0["mixer"]?[key]?.string }
         }
-    }
-
-    /// The linear layers of a sublayer, by the key of its operation, with the outputs and inputs that are kept; `nil`: all.
-    private func parts(of sublayer: JSON) -> [(operation: String, key: String, outputs: Int?, inputs: Int?)] {
-        var parts: [(String, String, Int?, Int?)] = []
-        if let mixer = sublayer["mixer"], mixer["type"]?.string == "attention" {
-            let headSize = mixer["head_size"]?.int ?? 0
-            let (own, keys) = attentionHeads(mixer)
-            for (key, heads) in [("query", own), ("key", keys), ("value", keys)] {
-                parts.append(("mixer", key, heads * headSize, nil))
+        let taken = Set(blocks.flatMap { names("takes_keys", $0) })
+        for index in blocks.indices where names("gives_keys", blocks[index]).contains(where: { !taken.contains($0) }) {
+            let sublayers = (blocks[index].node["sublayers"]?.array ?? []).map { sublayer in
+                guard let mixer = sublayer["mixer"], let name = mixer["gives_keys"]?.string, !taken.contains(name)
+                else { return sublayer }
+                return sublayer.setting("mixer", to: mixer.setting("gives_keys", to: nil))
             }
-            parts.append(("mixer", "output", nil, own * headSize))
+            blocks[index].node = blocks[index].node.setting("sublayers", to: .array(sublayers))
         }
-        if let channel = sublayer["channel"] {
-            for key in ["gate", "up"] where channel[key] != nil { parts.append(("channel", key, width, nil)) }
-            parts.append(("channel", "down", nil, width))
-        }
-        return parts
-    }
-
-    private func attentionHeads(_ mixer: JSON) -> (own: Int, keys: Int) {
-        let all = mixer["heads"]?.int ?? 1
-        let group = max(1, all / max(1, mixer["key_heads"]?.int ?? all))
-        let keys = (min(heads, all) + group - 1) / group
-        return (keys * group, keys)
-    }
-
-    private func cut(_ node: LinearNode, _ outputs: Int?, _ inputs: Int?) -> LinearNode {
-        var node = node
-        node.outputs = min(outputs ?? node.outputs, node.outputs)
-        node.inputs = min(inputs ?? node.inputs, node.inputs)
-        return node
-    }
-
-    /// The block's node, whose linear layers `relocate` places in the cut tensors.
-    func node(_ relocate: (LinearNode) throws(Failure) -> LinearNode) throws(Failure) -> JSON {
-        var nodes: [JSON] = []
-        for sublayer in sublayers {
-            guard var object = sublayer.object else { throw Failure(.internal, "a sublayer is not an object") }
-            var operations: [String: JSONObject] = [:]
-            for kind in ["mixer", "channel"] { operations[kind] = sublayer[kind]?.object }
-            for (kind, key, outputs, inputs) in parts(of: sublayer) {
-                operations[kind]?[key] = try relocate(
-                    cut(LinearNode(sublayer[kind]?[key], path: key), outputs, inputs)
-                ).json
-            }
-            if var mixer = operations["mixer"] {
-                let (own, keys) = attentionHeads(.object(mixer))
-                if mixer["key_heads"] != nil { mixer["key_heads"] = .integer(keys) }
-                mixer["heads"] = .integer(own)
-                object["mixer"] = .object(mixer)
-            }
-            if var channel = operations["channel"] {
-                channel["width"] = .integer(width)
-                object["channel"] = .object(channel)
-            }
-            nodes.append(.object(object))
-        }
-        var whole = block.object ?? JSONObject()
-        whole["sublayers"] = .array(nodes)
-        return .object(whole)
     }
 }
 

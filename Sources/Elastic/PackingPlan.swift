@@ -121,10 +121,11 @@ struct PackingPlan {
 }
 
 extension Architecture {
-    /// The names of the tensors that are tables.
+    /// The names of the tensors that are tables, but for those that stay as they are stored.
     fileprivate var tables: Set<String> {
-        guard embedding["type"]?.string ?? "tokens" == "tokens" else { return [] }
-        return Set(["tokens", "positions", "token_types"].compactMap { embedding[$0]?["weight"]?.string })
+        let tokens = embedding["first"] ?? embedding
+        guard tokens["type"]?.string ?? "tokens" == "tokens" else { return [] }
+        return Set(["tokens", "positions", "token_types"].compactMap { tokens[$0]?["weight"]?.string })
     }
 
     fileprivate func forEachLinear(
@@ -144,12 +145,13 @@ extension Architecture {
         func mapped(_ node: JSON, _ role: Precision.Role) throws(Failure) -> JSON {
             try node.mappingLinears(role, change)
         }
-        for key in ["projection", "patches"] {
+        for key in ["first", "projection", "projections", "patches"] {
             guard var object = changed.embedding.object, let layer = object[key] else { continue }
             object[key] = try mapped(layer, Precision.Role.block.ofLayer(key))
             changed.embedding = .object(object)
         }
         for index in blocks.indices { changed.blocks[index].node = try mapped(blocks[index].node, .block) }
+        changed.readout = try mapped(readout, .block)
         changed.pooler = try mapped(pooler, .exact)
         for (kind, head) in heads { changed.heads[kind] = try mapped(head, .head) }
         return changed
@@ -157,6 +159,9 @@ extension Architecture {
 }
 
 extension JSON {
+    /// What has a weight and a shape, too, under these keys is a table.
+    private static let tableKeys: Set<String> = ["tokens", "positions", "token_types", "table"]
+
     /// The same node, in which every linear layer (what has a weight and a shape) is another.
     fileprivate func mappingLinears(
         _ role: Precision.Role, _ change: (LinearNode, Precision.Role) throws(Failure) -> LinearNode
@@ -171,7 +176,10 @@ extension JSON {
                 return try change(LinearNode(self, path: "architecture"), role).json
             }
             var mapped = JSONObject()
-            for (key, value) in object.members { mapped[key] = try value.mappingLinears(role.ofLayer(key), change) }
+            for (key, value) in object.members {
+                let isTable = JSON.tableKeys.contains(key) && value.object != nil
+                mapped[key] = isTable ? value : try value.mappingLinears(role.ofLayer(key), change)
+            }
             return .object(mapped)
         default: return self
         }

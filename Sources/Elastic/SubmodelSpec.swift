@@ -58,10 +58,12 @@ extension Network {
                 )
             }
             kept.keep(layers: layers)
+            try weights.checkKeys(kept)
         }
         let steps = kept.layers.map { weights.blocks[$0].headStep }
         kept.widths = try spec.widths.resolve(kept.widths, steps: steps.map { _ in 1 }, "FFN width")
         kept.heads = try spec.heads.resolve(kept.heads, steps: steps, "number of heads")
+        try weights.checkKeys(kept)
         if let dimensions = spec.outputDimensions {
             guard (1...kept.outputDimensions).contains(dimensions) else {
                 throw Failure(
@@ -70,6 +72,33 @@ extension Network {
             kept.outputDimensions = dimensions
         }
         return Network(weights, keeping: kept)
+    }
+}
+
+extension NetworkWeights {
+    /// Makes sure that layers that take keys of others still find them.
+    fileprivate func checkKeys(_ kept: KeptParts) throws(Failure) {
+        var givers: [String: Int] = [:]
+        for (index, block) in blocks.enumerated() {
+            for sharing in block.sharings {
+                switch sharing {
+                case .gives(let name): givers[name] = index
+                case .takes(let name):
+                    guard let giver = givers[name], let taker = kept.layers.firstIndex(of: index) else { continue }
+                    guard let place = kept.layers.firstIndex(of: giver) else {
+                        throw Failure(
+                            .invalidArgument,
+                            "layers: layer \(index) takes the keys of layer \(giver), which must be kept")
+                    }
+                    guard kept.heads[place] / blocks[giver].headStep >= kept.heads[taker] / block.headStep else {
+                        throw Failure(
+                            .invalidArgument,
+                            "number of heads of kept layer \(taker): \(kept.heads[taker]) take keys of kept layer \(place), which has \(kept.heads[place]) heads"
+                        )
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -130,6 +130,6 @@ public struct SubmodelWriter {
 extension Architecture.Block {
     /// FFN width; 0 without one.
     fileprivate var width: Int {
-        (node["sublayers"]?.array ?? []).lazy.compactMap { $0["channel"]?["width"]?.int }.first ?? 0
+        (node["sublayers"]?.array ?? []).lazy.compactMap { $0["channel"]?["width"]?.int }.first { $0 > 0 } ?? 0
     }
 }

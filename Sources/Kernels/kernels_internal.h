@@ -117,6 +117,9 @@ typedef struct {
     void (*scale_row)(const float *input, size_t count, float factor, int accumulate, float *output);
     void (*maximum_row)(const float *input, size_t count, float *output);
     float (*sum_of_squares)(const float *input, size_t count);
+    float (*dot)(const float *first, const float *second, size_t count);
+    /* values = max(values - (mean + deviations * deviation), 0), the deviation over n (not n - 1) */
+    void (*keep_above)(float *values, size_t count, float deviations);
 
     /* cosine[j], sine[j] of the float32 angle (float)position * inverse_frequency[j], times magnitude. */
     void (*rope_angles)(int32_t position, const float *inverse_frequency, size_t count, float magnitude, float *cosine,

@@ -81,6 +81,21 @@ static float sum_of_squares(const float *input, size_t count) {
     return sum;
 }
 
+static float dot(const float *first, const float *second, size_t count) {
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) sum += first[i] * second[i];
+    return sum;
+}
+
+static void keep_above(float *values, size_t count, float deviations) {
+    float sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++) sum += values[i];
+    const float mean = sum / (float)count;
+    for (size_t i = 0; i < count; i++) squares += (values[i] - mean) * (values[i] - mean);
+    const float least = mean + deviations * sqrtf(squares / (float)count);
+    for (size_t i = 0; i < count; i++) values[i] = values[i] - least < 0 ? 0 : values[i] - least;
+}
+
 static void rms_norm_row(const float *input, size_t columns, const float *weight, float weight_offset, float epsilon,
                          float *output) {
     const float factor = 1 / sqrtf(sum_of_squares(input, columns) / (float)columns + epsilon);
@@ -170,6 +185,8 @@ const nk_kernels nk_kernels_portable = {
     .scale_row = scale_row,
     .maximum_row = maximum_row,
     .sum_of_squares = sum_of_squares,
+    .dot = dot,
+    .keep_above = keep_above,
     .rope_angles = rope_angles,
     .rope_rotate = rope_rotate,
     .softmax_row_in_two_passes = softmax_row,

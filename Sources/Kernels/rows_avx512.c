@@ -18,7 +18,8 @@
     .tile_rows = 14, .tile_f32 = nk_tile_f32_avx512, .epilogue_f32 = nk_epilogue_f32_avx512,                         \
     .activate = activate, .layer_norm_row = layer_norm_row, .rms_norm_row = rms_norm_row, .to_f32 = to_f32,          \
     .transpose_panel = transpose_panel, .scale_row = scale_row, .maximum_row = maximum_row,                          \
-    .sum_of_squares = sum_of_squares, .rope_angles = rope_angles, .rope_rotate = rope_rotate,                        \
+    .sum_of_squares = sum_of_squares, .dot = dot, .keep_above = keep_above, .rope_angles = rope_angles,              \
+    .rope_rotate = rope_rotate,                                                                                      \
     .softmax_row_in_two_passes = softmax_row_in_two_passes,                                                          \
     .softmax_row_in_three_passes = softmax_row_in_three_passes, .attention_f32 = &nk_attention_f32_avx512
 

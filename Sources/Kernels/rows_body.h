@@ -54,6 +54,29 @@ static void layer_norm_row(const float *input, const float *residual, size_t col
 
 static float sum_of_squares(const float *input, size_t count) { return row_sum(input, count, 1, 0); }
 
+static float dot(const float *first, const float *second, size_t count) {
+    vec sums[4];
+    for (int k = 0; k < 4; k++) sums[k] = v_set(0.0f);
+    size_t i = 0;
+    for (; i + 4 * VW <= count; i += 4 * VW)
+#pragma clang loop unroll(full)
+        for (int k = 0; k < 4; k++) sums[k] = v_fma(v_load(first + i + k * VW), v_load(second + i + k * VW), sums[k]);
+    for (; i < count; i += VW) {
+        const vmask mask = v_first(count - i);
+        sums[0] = v_fma(v_load_masked(mask, first + i), v_load_masked(mask, second + i), sums[0]);
+    }
+    return v_sum(v_add(v_add(sums[0], sums[1]), v_add(sums[2], sums[3])));
+}
+
+static void keep_above(float *values, size_t count, float deviations) {
+    const float mean = row_sum(values, count, 0, 0) / (float)count;
+    const float deviation = __builtin_sqrtf(row_sum(values, count, 1, mean) / (float)count);
+    const vec least = v_set(mean + deviations * deviation), zero = v_set(0.0f);
+    EACH_VECTOR(i, count, {
+        v_store_part(whole, mask, values + i, v_max(zero, v_sub(v_load_part(whole, mask, values + i), least)));
+    });
+}
+
 static void rms_norm_row(const float *input, size_t columns, const float *weight, float weight_offset, float epsilon,
                          float *output) {
     const vec factor = v_set(1.0f / __builtin_sqrtf(sum_of_squares(input, columns) / (float)columns + epsilon));

@@ -21,7 +21,9 @@ public final class NetworkWeights: Sendable {
     public let embedding: any Embedding
     /// All blocks, whole.
     public let blocks: [Block]
-    /// Applied after the last block.
+    /// What makes hidden states of the last block's rows, where these hold several streams.
+    public let readout: (any Readout)?
+    /// Applied after the last block, and the readout.
     public let finalNorm: (any Norm)?
     /// From hidden states to sentence vectors.
     public let pipeline: SentencePipeline
@@ -61,6 +63,7 @@ public final class NetworkWeights: Sendable {
         self.architecture = architecture
         embedding = parts.embedding
         blocks = parts.blocks
+        readout = parts.readout
         finalNorm = parts.finalNorm
         storageBytes = weights.storageBytes + exact.storageBytes
         try progress.finish()
@@ -87,64 +90,6 @@ public final class NetworkWeights: Sendable {
     }
 }
 
-/// The parts of a network, built from its architecture out of some source of weights.
-struct NetworkParts {
-    let embedding: any Embedding
-    let blocks: [Block]
-    let finalNorm: (any Norm)?
-
-    init(_ architecture: Architecture, _ weights: any WeightSource) throws(Failure) {
-        guard let node = architecture.embedding.object else {
-            throw Failure(.corrupt, "architecture: embedding is missing")
-        }
-        embedding = try Registry.build(
-            Registry.embeddings, JSONFields(node, name: "embedding"), weights, kind: "embedding", default: "tokens")
-        var hiddenSize = embedding.hiddenSize
-        guard hiddenSize == architecture.hiddenSize || architecture.blocks.contains(where: \.endsStage) else {
-            throw Failure(
-                .corrupt,
-                "architecture: the embedding gives \(hiddenSize) elements, hidden_size is \(architecture.hiddenSize)")
-        }
-        var blocks: [Block] = []
-        for (index, block) in architecture.blocks.enumerated() {
-            let fields = JSONFields(block.node.object ?? JSONObject(), name: "blocks[\(index)]")
-            let block = try Block(fields, hiddenSize: hiddenSize, weights)
-            guard !block.needsGrid || embedding.image?.prefixTokens == 0 else {
-                throw Failure(
-                    .unsupported, "\(fields.name): windows and downsampling need rows that are the patches of an image")
-            }
-            blocks.append(block)
-            hiddenSize = block.outputSize
-        }
-        guard hiddenSize == architecture.hiddenSize else {
-            throw Failure(
-                .corrupt,
-                "architecture: the last block gives \(hiddenSize) elements, hidden_size is \(architecture.hiddenSize)")
-        }
-        self.blocks = blocks
-        finalNorm = try JSONFields(["norm": architecture.finalNorm] as JSON, name: "final_norm").norm("norm", weights)
-        if let finalNorm, finalNorm.size != architecture.hiddenSize {
-            throw Failure(
-                .corrupt,
-                "architecture: final_norm has size \(finalNorm.size), hidden_size is \(architecture.hiddenSize)")
-        }
-    }
-
-    /// What makes vectors of hidden states, if the family has its own.
-    static func pooler(_ architecture: Architecture, _ weights: any WeightSource) throws(Failure) -> Head? {
-        guard let node = architecture.pooler.object else { return nil }
-        return try Head(
-            JSONFields(node, name: "pooler"), hiddenSize: architecture.hiddenSize, weights, givesScores: false)
-    }
-
-    func head(_ kind: HeadKind, _ architecture: Architecture, _ weights: any WeightSource) throws(Failure) -> Head {
-        guard let node = architecture.heads[kind]?.object else {
-            throw Failure(.corrupt, "architecture: head \(kind.name) is not an object")
-        }
-        return try Head(JSONFields(node, name: "heads.\(kind.name)"), hiddenSize: architecture.hiddenSize, weights)
-    }
-}
-
 /// A network that can be run: the shared weights, and which part of them it uses. Immutable; any number of threads may use
 /// one at once.
 public final class Network: Sendable {
@@ -154,6 +99,8 @@ public final class Network: Sendable {
     public let kept: KeptParts
     /// The blocks in use, cut to their widths.
     public let blocks: [Block]
+    /// The keys that they share, by name, and the elements of a row of them.
+    let sharedKeys: [String: Int]
 
     /// The part `kept` of `weights`. Copies no weights.
     public init(_ weights: NetworkWeights, keeping kept: KeptParts) {
@@ -164,6 +111,7 @@ public final class Network: Sendable {
             return block.width == kept.widths[index] && block.heads == kept.heads[index]
                 ? block : block.keeping(heads: kept.heads[index], width: kept.widths[index])
         }
+        sharedKeys = Network.sharedKeys(blocks)
     }
 
     /// All of `weights`.
@@ -174,9 +122,22 @@ public final class Network: Sendable {
     /// Elements of a hidden state, the last one.
     public var hiddenSize: Int { weights.architecture.hiddenSize }
 
-    /// Elements of a hidden state after `layer` blocks.
+    /// Elements of a hidden state after `layer` blocks; those of all streams, where there are several, but for the last one.
     public func hiddenSize(after layer: Int) -> Int {
-        layer == 0 ? weights.embedding.hiddenSize : blocks[layer - 1].outputSize
+        layer == blocks.count ? hiddenSize : layer == 0 ? streamSize : blocks[layer - 1].outputSize
+    }
+
+    /// Elements of the embedding's rows.
+    public var streamSize: Int { weights.embedding.hiddenSize }
+
+    /// The keys that `blocks` share, by name, and the elements of a row of them.
+    private static func sharedKeys(_ blocks: [Block]) -> [String: Int] {
+        var sizes: [String: Int] = [:]
+        for case .mixer(let mixer) in blocks.flatMap(\.sublayers).map(\.operation) {
+            guard case .gives(let name) = mixer.sharing, let kept = mixer.cacheLayer else { continue }
+            sizes[name] = max(sizes[name] ?? 0, kept.keyHeads * kept.headSize)
+        }
+        return sizes
     }
 
     /// What becomes of an image's patches in `layer` blocks.
@@ -186,7 +147,13 @@ public final class Network: Sendable {
 
     /// Makes sure that the tokens of a run can be reduced.
     func checkReducible() throws(Failure) {
-        guard blocks.contains(where: \.needsGrid) else { return }
+        guard blocks.contains(where: { !$0.isReducible }) else { return }
+        guard blocks.contains(where: \.needsGrid) else {
+            throw Failure(
+                .unsupported,
+                "the tokens of a \(weights.architecture.family) model cannot be reduced: its layers share keys, or look at tokens' ids"
+            )
+        }
         throw Failure(
             .unsupported,
             "the tokens of a \(weights.architecture.family) model cannot be reduced: its windows and patch mergings need all patches of an image"
@@ -195,15 +162,15 @@ public final class Network: Sendable {
 
     /// What the network computes, heads not counted.
     public var outline: NetworkOutline {
-        var outline = NetworkOutline(blocks, embedding: weights.embedding)
+        var outline = NetworkOutline(blocks, embedding: weights.embedding, readout: weights.readout)
         outline.vector = Double(weights.pipeline.multiplyAdds)
         return outline
     }
 
     /// Learned numbers in use, heads not counted.
     public var parameters: Int {
-        weights.embedding.parameters + blocks.reduce(0) { $0 + $1.parameters } + (weights.finalNorm?.parameters ?? 0)
-            + weights.pipeline.parameters
+        weights.embedding.parameters + blocks.reduce(0) { $0 + $1.parameters }
+            + (weights.readout?.parameters ?? 0) + (weights.finalNorm?.parameters ?? 0) + weights.pipeline.parameters
     }
 }
 

@@ -6,13 +6,13 @@ extension NetworkOutline {
     /// What the network that `architecture` describes computes, heads not counted. Needs no weights.
     public init(_ architecture: Architecture) throws(Failure) {
         let parts = try NetworkParts(architecture, UnloadedWeights())
-        self.init(parts.blocks, embedding: parts.embedding)
+        self.init(parts.blocks, embedding: parts.embedding, readout: parts.readout)
     }
 
-    /// What `blocks` after `embedding` compute.
-    init(_ blocks: [Block], embedding: any Embedding) {
+    /// What `blocks` between `embedding` and `readout` compute.
+    init(_ blocks: [Block], embedding: any Embedding, readout: (any Readout)?) {
         self.init(layers: blocks.map(\.outline))
-        self.embedding = Double(embedding.multiplyAddsPerToken)
+        self.embedding = Double(embedding.multiplyAddsPerToken + (readout?.multiplyAddsPerToken ?? 0))
         if let image = embedding.image {
             prefixTokens = image.prefixTokens
             specialTokens = SpecialTokens(first: image.prefixTokens, last: 0)

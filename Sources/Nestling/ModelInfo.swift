@@ -11,11 +11,11 @@ extension Model {
     public var layers: Int { network.blocks.count }
     /// Elements of a token's hidden state.
     public var hiddenSize: Int { network.hiddenSize }
-    /// Elements of a token's hidden state after the embedding and after each block in use, where patches merge; else `nil`: all
-    /// are ``hiddenSize``.
+    /// Elements of a token's hidden state after the embedding and after each block in use, where patches merge or tokens have
+    /// several streams; `nil`: all are ``hiddenSize``.
     public var hiddenSizes: [Int]? {
-        guard network.blocks.contains(where: { $0.downsampling != nil }) else { return nil }
-        return (0...layers).map { network.hiddenSize(after: $0) }
+        let sizes = (0...layers).map { network.hiddenSize(after: $0) }
+        return sizes.allSatisfy { $0 == hiddenSize } ? nil : sizes
     }
     /// Elements of a sequence vector.
     public var outputDimensions: Int { network.kept.outputDimensions }

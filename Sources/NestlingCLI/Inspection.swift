@@ -41,7 +41,10 @@ struct Inspection {
     private var architecture: Architecture { description.architecture }
     private var sentence: SentenceTransformersSettings { description.sentence }
 
-    private func rows(_ table: String) -> Int? { architecture.embedding[table]?["shape"]?.array?.first?.int }
+    /// What makes rows of tokens, or of images.
+    private var embedding: JSON { architecture.embedding["first"] ?? architecture.embedding }
+
+    private func rows(_ table: String) -> Int? { embedding[table]?["shape"]?.array?.first?.int }
 
     /// The last two numbers of an array of the embedding, [height, width], width first.
     private func sides(_ keys: String...) -> String? {
@@ -52,7 +55,7 @@ struct Inspection {
 
     private var maximumTokens: Int? {
         let unused =
-            architecture.embedding["padding_id"]?.int.map { $0 + 1 } ?? architecture.embedding["position_offset"]?.int
+            embedding["padding_id"]?.int.map { $0 + 1 } ?? embedding["position_offset"]?.int
         return rows("positions").map { max(0, $0 - (unused ?? 0)) }
     }
 

@@ -22,7 +22,8 @@ import Testing
         }
     }
 
-    @Test(arguments: Fixtures.families) func ofASubmodel(_ family: String) throws {
+    /// The last layers of Gemma 3n need earlier ones: see `SharedKeysSubmodelTests`.
+    @Test(arguments: Fixtures.families.filter { $0 != "gemma3n" }) func ofASubmodel(_ family: String) throws {
         let network = try openNetwork("\(family)/base")
         let (width, heads, step) = (network.kept.widths[0], network.kept.heads[0], network.blocks[0].headStep)
         var first = SubmodelSpec()

@@ -95,16 +95,28 @@ CHECKPOINTS = {
                                                            sliding_window=4, final_logit_softcapping=2.0)),
     "gemma3/bidirectional": ("Gemma3TextModel", SMALL | dict(head_dim=6, num_hidden_layers=2, sliding_window=7,
         use_bidirectional_attention=True, layer_types=["sliding_attention", "full_attention"])),
+    "gemma3n/base": ("Gemma3nTextModel", SMALL | dict(
+        hidden_size=20, num_hidden_layers=6, head_dim=6, intermediate_size=[29, 22, 29, 17, 29, 19], sliding_window=5,
+        layer_types=["sliding_attention", "full_attention"] * 3, num_kv_shared_layers=3,
+        activation_sparsity_pattern=[0.9, 0.5, 0.0, 0.0, 0.7, 0.0], vocab_size_per_layer_input=55,
+        hidden_size_per_layer_input=6, altup_num_inputs=3, laurel_rank=7, rms_norm_eps=1e-4, rope_parameters=dict(
+            full_attention=dict(rope_type="default", rope_theta=5000.0),
+            sliding_attention=dict(rope_type="default", rope_theta=100.0)))),
+    "gemma3n/causal-lm": ("Gemma3nForCausalLM", SMALL | dict(
+        num_hidden_layers=2, head_dim=6, sliding_window=4, attention_bias=True, final_logit_softcapping=2.0,
+        layer_types=["full_attention", "full_attention"], num_kv_shared_layers=0, vocab_size_per_layer_input=61,
+        hidden_size_per_layer_input=5, altup_num_inputs=2, altup_active_idx=1, altup_correct_scale=False, laurel_rank=3)),
 }
 
-FAMILIES = ("Mistral", "Llama", "Qwen2", "Qwen3", "GPTNeoX", "GPT2", "OPT", "Phi3", "Gemma2", "Gemma3Text", "Gemma3",
-            "Gemma")
+FAMILIES = ("Mistral", "Llama", "Qwen2", "Qwen3", "GPTNeoX", "GPT2", "OPT", "Phi3", "Gemma2", "Gemma3nText", "Gemma3n",
+            "Gemma3Text", "Gemma3", "Gemma")
 
 
 def make_model(class_name, settings, seed):
     """A float32 model of a transformers class with random weights."""
     family = next(family for family in FAMILIES if class_name.startswith(family))
-    configuration = getattr(transformers, ("Gemma3Text" if family == "Gemma3" else family) + "Config")(**settings)
+    texts = family + "Text" if family in ("Gemma3", "Gemma3n") else family
+    configuration = getattr(transformers, texts + "Config")(**settings)
     return randomize(getattr(transformers, class_name)(configuration), seed)
 
 
@@ -126,7 +138,8 @@ def make_checkpoint(name):
         own, error = make_goldens(exact, single, [sequence])
         # OPT may project its last states to a narrower table; here they are as wide as the others.
         width = getattr(model.config, "word_embed_proj_dim", model.config.hidden_size)
-        if width != model.config.hidden_size:
+        # Those of Gemma 3n are not normalized, where there are logits.
+        if width != model.config.hidden_size or class_name == "Gemma3nForCausalLM":
             own = {key: value for key, value in own.items() if not key.startswith("hidden.")}
         tensors |= own
         worst = max(worst, error)

@@ -238,6 +238,11 @@ def rows_of(length):
 
 # MARK: - Goldens
 
+def rows_of_streams(state):
+    """Hidden states [1, n, hidden], or of several streams [streams, 1, n, hidden] (Gemma 3n), side by side as rows [n, ...]."""
+    return state[0] if state.dim() == 3 else state[:, 0].transpose(0, 1).flatten(1)
+
+
 def run(model, ids, types):
     """Runs one sequence alone.
 
@@ -249,7 +254,7 @@ def run(model, ids, types):
         arguments["token_type_ids"] = torch.from_numpy(types[None].astype(np.int64))
     with torch.no_grad():
         output = model(**arguments)
-    states = [state[0].double().numpy() for state in output.hidden_states]
+    states = [rows_of_streams(state).double().numpy() for state in output.hidden_states]
     if "last_hidden_state" in output:
         states[-1] = output.last_hidden_state[0].double().numpy()
     logits = None

@@ -35,12 +35,13 @@ import Testing
         for layer in 0...network.blocks.count {
             let names = sequences.map { "hidden.\(layer).\($0.count)" }
             guard names.contains(where: { golden.shape($0) != nil }) else { continue }
+            let size = network.hiddenSize(after: layer)
             let states = try runner.run(sequences, types: types.map(split), .states(layer: layer, unmerged: false))
             for (index, name) in names.enumerated() {
                 guard let expected = golden.floats(name), let rows = golden.integers("rows.\(sequences[index].count)")
                 else { continue }
                 let found = rows.flatMap {
-                    states[index][Int($0) * network.hiddenSize..<(Int($0) + 1) * network.hiddenSize]
+                    states[index][Int($0) * size..<(Int($0) + 1) * size]
                 }
                 #expect(Agreement.relativeError(found, expected) <= 1e-4, "\(directory) \(name)")
                 #expect(Agreement.cosine(found, expected) >= 0.99999, "\(directory) \(name)")

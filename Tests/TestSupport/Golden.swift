@@ -47,7 +47,7 @@ public enum Fixtures {
 
     /// Every family x head checkpoint.
     public static let families: [String] = [
-        "albert", "bert", "distilbert", "electra", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neox", "gte",
+        "albert", "bert", "distilbert", "electra", "gemma", "gemma2", "gemma3", "gemma3n", "gpt2", "gpt_neox", "gte",
         "jina_embeddings_v3", "llama", "mistral", "modernbert", "mpnet", "nomic_bert", "opt", "phi3", "qwen2", "qwen3",
         "roberta", "xlm-roberta",
     ]

@@ -14,16 +14,19 @@ public struct Attention: Mixer {
     private let headSize: Int
     private let scale: Float
     private let query: any Linear
-    private let key: any Linear
-    private let value: any Linear
+    private let key: (any Linear)?
+    private let value: (any Linear)?
     private let output: any Linear
     private let features: [any Feature]
     private let supports: [any Support]
     private let rule: any Rule
     public let windows: ImageWindows?
+    public let sharing: KeySharing?
 
     /// Reads `{"heads", "key_heads"?, "head_size", "scale"?, "hidden_size", "query", "key", "value", "output",
-    /// "features"?, "supports"?, "rule"?, "windows"?}`; the default scale is `1 / sqrt(head_size)`, the default support all pairs.
+    /// "features"?, "supports"?, "rule"?, "windows"?, "gives_keys"?}`; the default scale is `1 / sqrt(head_size)`, the default
+    /// support all pairs. With `"takes_keys"` there are no `"key"` and `"value"`: they are those of the layer before that gives
+    /// them under this name, as they are when they meet.
     public init(_ fields: JSONFields, _ weights: any WeightSource) throws(Failure) {
         let hidden = try fields.integer("hidden_size", in: 1...Int.max)
         heads = try fields.integer("heads", in: 1...65536)
@@ -34,8 +37,14 @@ public struct Attention: Mixer {
         }
         scale = Float(try fields.number("scale", default: 1 / Double(headSize).squareRoot()))
         query = try fields.linear("query", outputs: heads * headSize, inputs: hidden, weights)
-        key = try fields.linear("key", outputs: keyHeads * headSize, inputs: hidden, weights)
-        value = try fields.linear("value", outputs: keyHeads * headSize, inputs: hidden, weights)
+        if let name = try fields.optionalString("takes_keys") {
+            sharing = .takes(name)
+            (key, value) = (nil, nil)
+        } else {
+            sharing = try fields.optionalString("gives_keys").map { .gives($0) }
+            key = try fields.linear("key", outputs: keyHeads * headSize, inputs: hidden, weights)
+            value = try fields.linear("value", outputs: keyHeads * headSize, inputs: hidden, weights)
+        }
         output = try fields.linear("output", outputs: hidden, inputs: heads * headSize, weights)
         features = try fields.parts("features", Registry.features, weights, kind: "feature")
         supports = try fields.parts("supports", Registry.supports, weights, kind: "support")
@@ -47,6 +56,9 @@ public struct Attention: Mixer {
         windows = try fields.optionalObject("windows").map { fields throws(Failure) in try ImageWindows(fields) }
         guard windows == nil || features.isEmpty else {
             throw Failure(.unsupported, "\(fields.name).features: none goes with windows")
+        }
+        guard windows == nil || sharing == nil else {
+            throw Failure(.unsupported, "\(fields.name): keys of windows cannot be shared")
         }
         for feature in features where feature.size > headSize {
             throw Failure(
@@ -72,25 +84,28 @@ public struct Attention: Mixer {
         headSize = whole.headSize
         scale = whole.scale
         query = whole.query.prefix(outputs: self.heads * headSize, inputs: whole.query.inputs)
-        key = whole.key.prefix(outputs: keyHeads * headSize, inputs: whole.key.inputs)
-        value = whole.value.prefix(outputs: keyHeads * headSize, inputs: whole.value.inputs)
+        let keySize = keyHeads * headSize
+        key = whole.key.map { $0.prefix(outputs: keySize, inputs: $0.inputs) }
+        value = whole.value.map { $0.prefix(outputs: keySize, inputs: $0.inputs) }
         output = whole.output.prefix(outputs: whole.output.outputs, inputs: self.heads * headSize)
         features = whole.features
         supports = whole.supports
         rule = whole.rule
         windows = whole.windows
+        sharing = whole.sharing
     }
 
+    private var projections: [any Linear] { [query, key, value, output].compactMap { $0 } }
     public var parameters: Int {
-        let projections = query.parameters + key.parameters + value.parameters + output.parameters
-        return features.reduce(projections) { $0 + $1.parameters }
+        let own = projections.reduce(0) { $0 + $1.parameters }
+        return features.reduce(own) { $0 + $1.parameters }
     }
     public var multiplyAddsPerPair: Int { 2 * heads * headSize }
-    public var multiplyAddsPerToken: Int { [query, key, value, output].reduce(0) { $0 + $1.multiplyAdds } }
+    public var multiplyAddsPerToken: Int { projections.reduce(0) { $0 + $1.multiplyAdds } }
     public var radius: Int? { supports.compactMap(\.radius).min() }
     public var isCausal: Bool { supports.contains(where: \.isCausal) }
-    /// In windows keys lie in another order, with others among them, than reducers could use.
-    public var metricSize: Int? { windows == nil ? headSize : nil }
+    /// In windows keys lie in another order, with others among them, than reducers could use; shared ones are for all tokens.
+    public var metricSize: Int? { windows == nil && sharing == nil ? headSize : nil }
     public var headStep: Int { heads / keyHeads }
     public var cacheLayer: CacheLayout.Layer? {
         CacheLayout.Layer(
@@ -112,20 +127,21 @@ public struct Attention: Mixer {
         let layout = windows.map { $0.layout(of: context.grids) }
         let rows = layout?.rows ?? input.rows
         let queries = try context.workspace.takeSpread(rows, heads * headSize)
-        let keys = try context.workspace.takeSpread(rows, keyHeads * headSize)
-        let values = try context.workspace.takeSpread(rows, keyHeads * headSize)
+        let (keys, values) = try keysAndValues(rows, context)
         let mixed = try context.workspace.takeSpread(rows, heads * headSize)
         var arranged = input
         if let layout, !layout.isInOrder {
             arranged = try context.workspace.takeSpread(rows, input.columns)
             layout.arrange(input, into: arranged, threads: context.threads)
         }
-        arranged.multiply(
-            [Product(query, output: queries), Product(key, output: keys), Product(value, output: values)],
-            threads: context.threads)
+        var products = [Product(query, output: queries)]
+        if let key, let value { products += [Product(key, output: keys), Product(value, output: values)] }
+        arranged.multiply(products, threads: context.threads)
         for feature in features {
             feature.apply(queries, as: .queries, heads: heads, headSize: headSize, context)
+            guard key != nil else { continue }
             feature.apply(keys, as: .keys, heads: keyHeads, headSize: headSize, context)
+            feature.apply(values, as: .values, heads: keyHeads, headSize: headSize, context)
         }
         if let keyMeans = context.signals?.keys {
             nk_merge_metric(
@@ -133,7 +149,7 @@ public struct Attention: Mixer {
         }
         let meeting = Meeting(
             queries: queries, keys: keys, values: values, output: mixed, heads: heads, keyHeads: keyHeads,
-            headSize: headSize, scale: scale, layout: layout, inputType: query.inputType)
+            headSize: headSize, scale: scale, layout: layout, inputType: query.inputType, hasOwnKeys: key != nil)
         if let signals = context.signals, let weights = signals.attention {
             rule.weigh(
                 meeting, supports, firstOnly: signals.wanted.contains(.firstTokenAttention), into: weights, context)
@@ -147,5 +163,26 @@ public struct Attention: Mixer {
         }
         restored.multiply(Product(output, residual: stream, output: stream), threads: context.threads)
         context.workspace.release(to: mark)
+    }
+
+    /// Where the keys and values are, or will be: in the workspace, with those that layers share, or, if another layer has
+    /// written them to a cache, nowhere.
+    private func keysAndValues(
+        _ rows: Int, _ context: ForwardContext
+    ) throws(Failure) -> (keys: Matrix, values: Matrix) {
+        switch sharing {
+        case .takes where !context.cached.isEmpty:
+            let none = try context.workspace.take(0, keyHeads * headSize)
+            return (none, none)
+        case .takes(let name),
+            .gives(let name) where context.cached.isEmpty:
+            guard let shared = context.shared[name], shared.keys.rows == rows,
+                shared.keys.columns >= keyHeads * headSize
+            else { throw Failure(.internal, "no layer has given the keys \(name.quoted)") }
+            return (shared.keys, shared.values)
+        default:
+            let keys = try context.workspace.takeSpread(rows, keyHeads * headSize)
+            return (keys, try context.workspace.takeSpread(rows, keyHeads * headSize))
+        }
     }
 }

@@ -1,7 +1,8 @@
 import Basics
 import Kernels
 
-/// What the layers of a network keep of each token. Shared by all sequences that one network's weights run.
+/// What the layers of a network keep of each token. Shared by all sequences that one network's weights run. Layers that take the
+/// keys and values of another one keep nothing of their own.
 public struct CacheLayout: Sendable, Equatable {
     /// What one layer keeps.
     public struct Layer: Sendable, Equatable {
@@ -10,7 +11,7 @@ public struct CacheLayout: Sendable, Equatable {
         /// Elements of each.
         public let headSize: Int
         /// How many tokens back a token is still seen; `nil`: always.
-        public let radius: Int?
+        public internal(set) var radius: Int?
         /// Keys of sequences that are planned for more tokens than these depend on how many (dynamic and longrope rotary
         /// positions); `nil`: they never do.
         public let shortTokens: Int?
@@ -27,8 +28,10 @@ public struct CacheLayout: Sendable, Equatable {
     /// Tokens of a page: what is taken, shared and given back at once.
     public static let pageTokens = Int(NK_CACHE_PAGE)
 
-    /// Each layer of the whole network.
+    /// Each layer of the whole network that keeps something.
     public let layers: [Layer]
+    /// Which of ``layers`` has the keys and values of each block.
+    private let places: [Int]
     /// How numbers are kept.
     public let type: CacheType
 
@@ -37,8 +40,11 @@ public struct CacheLayout: Sendable, Equatable {
     /// - Throws: `.unsupported` for blocks whose tokens see later ones, or whose mixers keep something else.
     public init(_ blocks: [Block], type: CacheType) throws(Failure) {
         var layers: [Layer] = []
+        var places: [Int] = []
+        var given: [String: Int] = [:]
         for (index, block) in blocks.enumerated() {
             var layer: Layer?
+            var sharing: KeySharing?
             for case .mixer(let mixer) in block.sublayers.map(\.operation) {
                 guard mixer.isCausal, layer == nil, let kept = mixer.cacheLayer else {
                     throw Failure(
@@ -46,16 +52,33 @@ public struct CacheLayout: Sendable, Equatable {
                         "the model cannot generate: tokens of layer \(index + 1) see later ones, or more than one cache"
                     )
                 }
-                layer = kept
+                (layer, sharing) = (kept, mixer.sharing)
             }
             guard let layer else {
                 throw Failure(.unsupported, "the model cannot generate: layer \(index + 1) has no attention")
             }
+            if case .takes(let name) = sharing {
+                guard let place = given[name] else {
+                    throw Failure(
+                        .unsupported,
+                        "the model cannot generate: no layer gives layer \(index + 1) the keys \(name.quoted)")
+                }
+                // What a later layer still sees must be kept.
+                layers[place].radius = layers[place].radius.flatMap { own in layer.radius.map { max(own, $0) } }
+                places.append(place)
+                continue
+            }
+            if case .gives(let name) = sharing { given[name] = layers.count }
+            places.append(layers.count)
             layers.append(layer)
         }
         self.layers = layers
+        self.places = places
         self.type = type
     }
+
+    /// Which of ``layers`` has the keys and values of block `index`.
+    func place(_ index: Int) -> Int { places[index] }
 
     /// Bytes of a page of layer `index`.
     public func pageBytes(_ index: Int) -> Int {

@@ -92,8 +92,10 @@ public final class CachedSequence {
         for table in tables { table.cut(to: pages) }
     }
 
-    /// The pages of layer `index`, as kernels read them: valid until the sequence is changed.
-    func pages(_ index: Int) -> UnsafePointer<UnsafeMutableRawPointer?> { UnsafePointer(tables[index].pointers) }
+    /// The pages that block `index` reads, as kernels read them: valid until the sequence is changed.
+    func pages(_ index: Int) -> UnsafePointer<UnsafeMutableRawPointer?> {
+        UnsafePointer(tables[layout.place(index)].pointers)
+    }
 
     /// Bytes of the pages that the sequence uses, those that it shares included.
     public var bytes: Int {

@@ -22,7 +22,10 @@ public protocol Mixer: Sendable {
     /// Elements of a row of the keys that reducers see; `nil`: this mixer gives no ``LayerSignals``.
     var metricSize: Int? { get }
 
-    /// What of each token a cache keeps, so that later ones can meet it; `nil`: this mixer has no use for a cache.
+    /// How keys and values are shared with mixers of other layers; `nil`: they are not.
+    var sharing: KeySharing? { get }
+    /// What of each token a cache keeps, so that later ones can meet it; `nil`: this mixer has no use for a cache. Keys and values
+    /// of another layer are kept there.
     var cacheLayer: CacheLayout.Layer? { get }
 
     /// The leading `heads` (at most what is in use), sharing the weights.

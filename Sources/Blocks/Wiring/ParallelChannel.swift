@@ -2,7 +2,7 @@ import Basics
 import Tensors
 
 /// A channel that runs beside a mixer instead of after it, so that both read the stream as it was before either (GPT-J; GPT-NeoX,
-/// Black et al., arXiv 2204.06745): `x + mixer(preNorm(x)) + channel(norm(x))`.
+/// Black et al., arXiv 2204.06745; LAuReL in Gemma 3n): `x + outputNorm(mixer(preNorm(x))) + channel(norm(x))`.
 struct ParallelChannel: Sendable {
     /// Normalizes the channel's input; `nil`: it reads what the mixer reads.
     let norm: (any Norm)?

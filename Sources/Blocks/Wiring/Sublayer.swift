@@ -1,7 +1,7 @@
 public import Basics
 public import Tensors
 
-/// One step of a block: `x = postNorm(x + outputNorm(operation(preNorm(x))))`, where any norm may be absent.
+/// One step of a block: `x = postNorm(scale (x + outputNorm(operation(preNorm(x)))))`, where any norm may be absent.
 ///
 /// Pre-norm networks have only the first, post-norm networks (BERT) only the last; the one in the middle is Gemma 2's. The
 /// operation adds into the stream, so that its last product fuses the residual; with an output norm it adds into zeros.
@@ -25,13 +25,17 @@ public struct Sublayer: Sendable {
     public let postNorm: (any Norm)?
     /// The channel beside the mixer.
     private let parallel: ParallelChannel?
+    /// Multiplies the sum.
+    private let scale: Float
 
     /// Reads `{"pre_norm"?, "mixer" or "channel", "output_norm"?, "post_norm"?}`, all over rows of `hiddenSize` elements; or
-    /// `{"pre_norm"?, "mixer", "channel", "channel_norm"?, "post_norm"?}`.
+    /// `{"pre_norm"?, "mixer", "channel", "channel_norm"?, "output_norm"?, "post_norm"?}`, where the output norm is the mixer's. All
+    /// may have a `"sum_scale"`.
     public init(_ fields: JSONFields, hiddenSize: Int, _ weights: any WeightSource) throws(Failure) {
         preNorm = try fields.norm("pre_norm", weights)
         outputNorm = try fields.norm("output_norm", weights)
         postNorm = try fields.norm("post_norm", weights)
+        scale = Float(try fields.number("sum_scale", default: 1))
         let node: JSONFields
         var parallel: ParallelChannel?
         if let mixer = try fields.optionalObject("mixer") {
@@ -43,9 +47,8 @@ public struct Sublayer: Sendable {
             operation = .channel(try Registry.build(Registry.channels, node, weights, kind: "channel"))
         }
         self.parallel = parallel
-        guard parallel == nil || (outputNorm == nil && (preNorm != nil || parallel?.norm != nil)) else {
-            throw Failure(
-                .unsupported, "\(fields.name): a mixer and a channel side by side need norms before, and none after")
+        guard parallel == nil || preNorm != nil || parallel?.norm != nil else {
+            throw Failure(.unsupported, "\(fields.name): a mixer and a channel side by side need a norm before")
         }
         let beside = try parallel == nil ? nil : fields.object("channel").integer("hidden_size", in: 1...Int.max)
         let sizes = [
@@ -65,6 +68,7 @@ public struct Sublayer: Sendable {
         self.operation = operation
         outputNorm = whole.outputNorm
         postNorm = whole.postNorm
+        scale = whole.scale
         self.parallel = parallel
     }
 
@@ -139,17 +143,8 @@ public struct Sublayer: Sendable {
             outputNorm.apply(sum, into: sum, threads: context.threads)
             stream.add(sum, threads: context.threads)
         }
+        if scale != 1 { stream.scale(by: scale, threads: context.threads) }
         postNorm?.apply(stream, into: stream, threads: context.threads)
         context.workspace.release(to: mark)
-    }
-}
-
-extension Matrix {
-    /// Adds `other`, of the same shape, element by element.
-    fileprivate func add(_ other: Matrix, threads: Int) {
-        parallel(rows, threads: threads) { index in
-            let (target, source) = (row(index), other.row(index))
-            for column in 0..<columns { target[column] += source[column] }
-        }
     }
 }

@@ -191,6 +191,33 @@ void nk_layer_norm(const float *input, size_t input_stride, const float *_Nullab
 void nk_rms_norm(const float *input, size_t input_stride, size_t rows, size_t columns, const float *_Nullable weight,
                  float weight_offset, float epsilon, float *output, size_t output_stride, int threads);
 
+/* output[r] = (accumulate ? output[r] : 0) + factor * input[r]. output may be input. */
+void nk_scale_rows(const float *input, size_t input_stride, size_t rows, size_t columns, float factor, int accumulate,
+                   float *output, size_t output_stride, int threads);
+
+/* In place: each row times sqrt(mean(reference[r]^2) / max(mean(values[r]^2), 1e-5)). */
+void nk_match_magnitudes(float *values, size_t stride, size_t rows, size_t columns, const float *reference,
+                         size_t reference_stride, int threads);
+
+/* In place: max(x - (mean + deviations * deviation), 0) with mean and deviation (over n, not n - 1) of the row. */
+void nk_keep_above(float *values, size_t stride, size_t rows, size_t columns, float deviations, int threads);
+
+/* ---- rows of several streams side by side: values [rows, streams * columns], streams <= NK_MOST_STREAMS ---- */
+
+enum { NK_MOST_STREAMS = 16 };
+
+/* output[r] = weights tanh(router input[r] / columns): router [streams, columns], weights [outputs, streams]. */
+void nk_route_streams(const float *input, size_t input_stride, size_t rows, size_t columns, const float *router,
+                      size_t streams, const float *weights, size_t outputs, float *output, int threads);
+
+/* Stream j of row r becomes itself + sum_i coefficients[r][j * streams + i] * stream i. */
+void nk_mix_streams(float *values, size_t stride, size_t rows, size_t streams, size_t columns,
+                    const float *coefficients, int threads);
+
+/* Stream j of row r becomes itself + (1 + coefficients[r][j]) * change[r]. */
+void nk_correct_streams(float *values, size_t stride, size_t rows, size_t streams, size_t columns,
+                        const float *coefficients, const float *change, size_t change_stride, int threads);
+
 /* In place, element by element. */
 void nk_activate(float *values, size_t stride, size_t rows, size_t columns, nk_activation activation, int threads);
 

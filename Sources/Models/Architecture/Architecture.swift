@@ -31,7 +31,9 @@ public struct Architecture: Sendable, Equatable {
     public var embedding: JSON
     /// The blocks, first to last.
     public var blocks: [Block]
-    /// Applied after the last block; null: none.
+    /// What makes hidden states of the last block's rows, where these hold several streams; null: nothing.
+    public var readout: JSON = .null
+    /// Applied after the last block, and the readout; null: none.
     public var finalNorm: JSON = .null
     /// What makes a sequence vector of hidden states where sentence-transformers' files say nothing: a head; null: the mean.
     public var pooler: JSON = .null
@@ -67,6 +69,7 @@ public struct Architecture: Sendable, Equatable {
             node["prefix"] = nil
             blocks.append(Block(prefix: try block.string("prefix", default: ""), node: .object(node)))
         }
+        readout = fields["readout"] ?? .null
         finalNorm = fields["final_norm"] ?? .null
         pooler = fields["pooler"] ?? .null
         jointSimilarity = fields["joint_similarity"] ?? .null
@@ -101,6 +104,7 @@ public struct Architecture: Sendable, Equatable {
                 node["prefix"] = block.prefix.isEmpty ? nil : .string(block.prefix)
                 return .object(node)
             })
+        if !readout.isNull { object["readout"] = readout }
         object["final_norm"] = finalNorm
         if !pooler.isNull { object["pooler"] = pooler }
         if !jointSimilarity.isNull { object["joint_similarity"] = jointSimilarity }

@@ -35,7 +35,7 @@ public enum HeadKind: UInt32, Sendable, CaseIterable {
     init?(className: String) {
         if className.hasSuffix("ForMaskedLM") {
             self = .maskedLM
-        } else if ["ForCausalLM", "LMHeadModel", "Gemma3ForConditionalGeneration"]
+        } else if ["ForCausalLM", "LMHeadModel", "Gemma3ForConditionalGeneration", "Gemma3nForConditionalGeneration"]
             .contains(where: className.hasSuffix)
         {
             self = .causalLM

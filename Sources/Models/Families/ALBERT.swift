@@ -52,7 +52,7 @@ enum ALBERT: Family {
         return architecture
     }
 
-    static func keep(layers: [Int], in config: inout JSONObject) {
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
         config["num_hidden_layers"] = .integer(layers.count / max(1, config["inner_group_num"]?.int ?? 1))
     }
 }

@@ -8,6 +8,16 @@ extension JSONFields {
         try integer(key, in: 1...16_777_216, default: `default`)
     }
 
+    /// The sizes of all `layers` under `key`: a number for each, or one for all.
+    func widths(_ key: String, layers: Int, default: Int) throws(Failure) -> [Int] {
+        guard self[key]?.array != nil else {
+            return Array(repeating: try size(key, default: `default`), count: layers)
+        }
+        let sizes = try integers(key, in: 1...16_777_216)
+        guard sizes.count == layers else { throw failure(key, "has \(sizes.count) entries for \(layers) layers") }
+        return sizes
+    }
+
     /// The activation that `key` names, by its name in architectures.
     func activationName(_ key: String, default: String) throws(Failure) -> String {
         let text = try string(key, default: `default`)

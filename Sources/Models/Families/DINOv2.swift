@@ -74,7 +74,7 @@ enum DINOv2: Family {
         config["mlp_ratio"] = .integer(width / hidden)
     }
 
-    static func keep(layers: [Int], in config: inout JSONObject) {
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
         // Names of the layers and which of them a backbone gives: transformers makes them up anew, for as many as there are.
         guard config["stage_names"]?.array?.count != layers.count + 1 else { return }
         for key in ["stage_names", "out_features", "out_indices"] { config[key] = nil }

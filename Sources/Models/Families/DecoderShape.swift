@@ -8,7 +8,8 @@ struct DecoderShape {
     let heads: Int
     let keyHeads: Int
     let headSize: Int
-    let width: Int
+    /// FFN width of each layer.
+    let widths: [Int]
     var activation: String
     let epsilon: Double
     let vocabulary: Int
@@ -20,6 +21,8 @@ struct DecoderShape {
     var isFused = false
     /// Whether queries and keys are normalized, each head for itself.
     var hasHeadNorms = false
+    /// Whether values are, too, without weights.
+    var hasValueNorms = false
     /// Whether what attention and MLP give is normalized before it is added.
     var hasOutputNorms = false
     /// Added to the weights of norms.
@@ -37,6 +40,11 @@ struct DecoderShape {
     var layerTypes: LayerTypes
     /// The rotary feature of each type of layers.
     var rotary: [String: JSON] = [:]
+    /// Layers that give their keys and values to later ones, and those that take them, by the name of what they share.
+    var givesKeys: [Int: String] = [:]
+    var takesKeys: [Int: String] = [:]
+    /// Share of the gates of each layer that become 0; empty: none.
+    var sparsity: [Double] = []
     /// Whether tokens see only those before them.
     var isCausal: Bool
     let config: JSONFields
@@ -74,7 +82,7 @@ struct DecoderShape {
         } else {
             headSize = hidden / (try config.heads("num_attention_heads", hidden: hidden, default: defaults.heads))
         }
-        width = try config.size("intermediate_size", default: defaults.width)
+        widths = try config.widths("intermediate_size", layers: layers, default: defaults.width)
         activation = try config.activationName(defaults.activation.key, default: defaults.activation.name)
         epsilon = try config.number("rms_norm_eps", default: defaults.epsilon)
         vocabulary = try config.size("vocab_size", default: defaults.vocabulary)
@@ -106,7 +114,7 @@ struct DecoderShape {
         return (0..<layers).map { block($0, names, rotary[layerTypes.names[$0]] ?? shared) }
     }
 
-    private func norm(_ stem: String, _ size: Int, _ names: TensorNames) -> JSON {
+    func norm(_ stem: String, _ size: Int, _ names: TensorNames) -> JSON {
         names.rmsNorm(stem, size, epsilon, offset: normOffset)
     }
 
@@ -123,12 +131,13 @@ struct DecoderShape {
         } else {
             channel["pre_norm"] = norm(layer + "post_attention_layernorm", hidden, names)
         }
-        channel["channel"] = mlp(layer + "mlp.", names)
+        channel["channel"] = mlp(index, layer + "mlp.", names)
         return Architecture.Block(
             prefix: names.prefix + layer, node: ["sublayers": [.object(mixer), .object(channel)]])
     }
 
-    private func mlp(_ stem: String, _ names: TensorNames) -> JSON {
+    private func mlp(_ index: Int, _ stem: String, _ names: TensorNames) -> JSON {
+        let width = widths[index]
         func inner(_ name: String, part: Int) -> JSON {
             isFused
                 ? names.fused(stem + "gate_up_proj", part: part, of: 2, width, hidden, bias: mlpBias)
@@ -136,29 +145,38 @@ struct DecoderShape {
         }
         return Nodes.glu(
             hidden: hidden, width: width, activation: activation, gate: inner("gate", part: 0),
-            up: inner("up", part: 1), down: names.linear(stem + "down_proj", hidden, width, bias: mlpBias))
+            up: inner("up", part: 1), down: names.linear(stem + "down_proj", hidden, width, bias: mlpBias),
+            sparsity: sparsity.isEmpty || sparsity[index] <= 0 ? nil : sparsity[index])
     }
 
     private func attention(_ index: Int, _ stem: String, _ names: TensorNames, _ rotary: JSON) -> JSON {
-        let (own, shared) = (heads * headSize, keyHeads * headSize)
+        let (queries, keys) = (heads * headSize, keyHeads * headSize)
         func projection(_ name: String, _ outputs: Int, from first: Int) -> JSON {
             guard isFused else {
                 return names.linear("\(stem)\(name)_proj", outputs, hidden, bias: projectionBias)
             }
-            return names.rows(stem + "qkv_proj", own + 2 * shared, hidden, from: first, outputs, bias: projectionBias)
+            return names.rows(stem + "qkv_proj", queries + 2 * keys, hidden, from: first, outputs, bias: projectionBias)
         }
+        let takes = takesKeys[index]
+        func own(_ node: JSON) -> JSON? { takes == nil ? .some(node) : .none }
         var features: [JSON] = []
         if hasHeadNorms {
-            features.append([
-                "type": "head_norm", "queries": norm(stem + "q_norm", headSize, names),
-                "keys": norm(stem + "k_norm", headSize, names),
-            ])
+            var norms = JSONObject()
+            norms["type"] = "head_norm"
+            norms["queries"] = norm(stem + "q_norm", headSize, names)
+            if takes == nil {
+                norms["keys"] = norm(stem + "k_norm", headSize, names)
+                if hasValueNorms {
+                    norms["values"] = ["type": "rms_norm", "size": .integer(headSize), "epsilon": .number(epsilon)]
+                }
+            }
+            features.append(.object(norms))
         }
         return Nodes.attention(
             hidden: hidden, heads: heads, keyHeads: keyHeads, headSize: headSize, scale: scale,
-            query: projection("q", own, from: 0), key: projection("k", shared, from: own),
-            value: projection("v", shared, from: own + shared),
-            output: names.linear(stem + "o_proj", hidden, own, bias: outputBias),
+            query: projection("q", queries, from: 0), key: own(projection("k", keys, from: queries)),
+            value: own(projection("v", keys, from: queries + keys)), gives: givesKeys[index], takes: takes,
+            output: names.linear(stem + "o_proj", hidden, queries, bias: outputBias),
             supports: Nodes.supports(isCausal: isCausal, window: layerTypes.window(index)),
             features: features + [rotary], softcap: attentionSoftcap)
     }

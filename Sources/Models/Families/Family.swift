@@ -15,8 +15,8 @@ protocol Family: Sendable {
     static func set(width: Int, in config: inout JSONObject)
     /// Changes the FFN widths of the layers `blocks` in a config, if it can say them.
     static func set(widths: [Int], of blocks: [Architecture.Block], in config: inout JSONObject)
-    /// Changes whatever else in a config depends on which `layers` are kept.
-    static func keep(layers: [Int], in config: inout JSONObject)
+    /// Changes whatever else in a config depends on which `layers` are kept of so many.
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject)
 }
 
 extension Family {
@@ -27,7 +27,7 @@ extension Family {
     static func set(widths: [Int], of blocks: [Architecture.Block], in config: inout JSONObject) {
         if Set(widths).count == 1 { set(width: widths[0], in: &config) }
     }
-    static func keep(layers: [Int], in config: inout JSONObject) {}
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {}
 }
 
 /// The one list of families.
@@ -36,7 +36,7 @@ public enum Families {
         BERT.self, RoBERTa.self, DistilBERT.self, MPNet.self, ELECTRA.self, ALBERT.self, ModernBERT.self,
         NomicBERT.self, GTE.self, JinaEmbeddingsV3.self, ViT.self, DeiT.self, DINOv2.self,
         ViTMAE.self, Swin.self, CLIP.self, SigLIP.self, Llama.self, Mistral.self, Qwen2.self, Qwen3.self,
-        GPT2.self, GPTNeoX.self, OPT.self, Phi3.self, Gemma.self, Gemma2.self, Gemma3.self,
+        GPT2.self, GPTNeoX.self, OPT.self, Phi3.self, Gemma.self, Gemma2.self, Gemma3.self, Gemma3n.self,
     ]
 
     /// The `model_type`s that can be read.
@@ -96,14 +96,13 @@ public enum Families {
         _ config: JSONObject, name: String, widths: [Int]?, layers: [Int], of architecture: Architecture
     ) throws(Failure) -> JSONObject {
         let family = try family(JSONFields(config, name: name))
-        let blocks = layers.map { architecture.blocks[$0] }
         let key = architecture.tower.map { "\($0.rawValue)_config" } ?? family.textKey
         if let key, let part = config[key]?.object {
             var changed = config
-            changed[key] = .object(resized(part, family, widths, layers, blocks))
+            changed[key] = .object(resized(part, family, widths, layers, architecture.blocks))
             return changed
         }
-        return resized(config, family, widths, layers, blocks)
+        return resized(config, family, widths, layers, architecture.blocks)
     }
 
     private static func resized(
@@ -111,9 +110,9 @@ public enum Families {
         _ blocks: [Architecture.Block]
     ) -> JSONObject {
         var changed = config
-        if let widths { family.set(widths: widths, of: blocks, in: &changed) }
+        if let widths { family.set(widths: widths, of: layers.map { blocks[$0] }, in: &changed) }
         changed[family.layersKey] = .integer(layers.count)
-        family.keep(layers: layers, in: &changed)
+        family.keep(layers: layers, of: blocks.count, in: &changed)
         return changed
     }
 }

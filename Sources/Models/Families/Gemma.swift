@@ -63,7 +63,7 @@ enum Gemma2: Family {
         }
     }
 
-    static func keep(layers: [Int], in config: inout JSONObject) {
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
         LayerTypes.keep(layers, in: &config) { config, count throws(Failure) in
             try layerTypes(config, layers: count)
         }
@@ -93,14 +93,7 @@ enum Gemma3: Family {
         shape.logitSoftcap = try text.softcap("final_logit_softcapping", default: nil)
         shape.layerTypes = try layerTypes(text, layers: shape.layers)
         if try text.bool("use_bidirectional_attention", default: false) { shape.isCausal = false }
-        shape.rotary = [
-            LayerTypes.full: try RotaryConfig(
-                text, layerType: LayerTypes.full, scaling: "rope_scaling", thetaKey: "rope_theta", theta: 1_000_000
-            ).feature(headSize: shape.headSize),
-            LayerTypes.sliding: try RotaryConfig(
-                text, layerType: LayerTypes.sliding, scaling: nil, thetaKey: "rope_local_base_freq", theta: 10_000
-            ).feature(headSize: shape.headSize),
-        ]
+        try shape.setRotary(text)
         return try shape.architecture("gemma3", names)
     }
 
@@ -114,10 +107,24 @@ enum Gemma3: Family {
         }
     }
 
-    static func keep(layers: [Int], in config: inout JSONObject) {
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
         LayerTypes.keep(layers, in: &config) { config, count throws(Failure) in
             try layerTypes(config, layers: count)
         }
+    }
+}
+
+extension DecoderShape {
+    /// Takes the rotary features of `config`, which layers that see a window have for themselves.
+    mutating func setRotary(_ config: JSONFields) throws(Failure) {
+        rotary = [
+            LayerTypes.full: try RotaryConfig(
+                config, layerType: LayerTypes.full, scaling: "rope_scaling", thetaKey: "rope_theta", theta: 1_000_000
+            ).feature(headSize: headSize),
+            LayerTypes.sliding: try RotaryConfig(
+                config, layerType: LayerTypes.sliding, scaling: nil, thetaKey: "rope_local_base_freq", theta: 10_000
+            ).feature(headSize: headSize),
+        ]
     }
 }
 
@@ -130,7 +137,7 @@ extension JSONFields {
     }
 
     /// What bounds scores under `key`; null: nothing.
-    fileprivate func softcap(_ key: String, default: Double?) throws(Failure) -> Double? {
+    func softcap(_ key: String, default: Double?) throws(Failure) -> Double? {
         if object[key]?.isNull == true { return nil }
         guard let value = try optionalNumber(key) ?? `default` else { return nil }
         guard value > 0 else { throw failure(key, "must be positive") }

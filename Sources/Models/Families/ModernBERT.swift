@@ -100,7 +100,7 @@ enum ModernBERT: Family {
         return (0..<count).map { $0 % period == 0 }
     }
 
-    static func keep(layers: [Int], in config: inout JSONObject) {
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
         let fields = JSONFields(config, name: "config.json")
         guard let count = layers.last.map({ $0 + 1 }),
             let types = config["layer_types"]?.array

@@ -21,7 +21,7 @@ enum Qwen2: Family {
         }
     }
 
-    static func keep(layers: [Int], in config: inout JSONObject) {
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
         LayerTypes.keep(layers, in: &config) { config, count throws(Failure) in
             try layerTypes(config, layers: count)
         }
@@ -43,5 +43,7 @@ enum Qwen3: Family {
         return try shape.architecture("qwen3", names)
     }
 
-    static func keep(layers: [Int], in config: inout JSONObject) { Qwen2.keep(layers: layers, in: &config) }
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
+        Qwen2.keep(layers: layers, of: count, in: &config)
+    }
 }

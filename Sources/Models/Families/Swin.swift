@@ -135,7 +135,7 @@ extension Swin {
     }
 
     /// As many blocks in each stage as are kept of it.
-    static func keep(layers: [Int], in config: inout JSONObject) {
+    static func keep(layers: [Int], of count: Int, in config: inout JSONObject) {
         guard let depths = config["depths"]?.array?.map({ $0.int ?? 0 }) else { return }
         var first = 0
         var kept: [JSON] = []

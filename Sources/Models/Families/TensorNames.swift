@@ -129,7 +129,8 @@ enum Nodes {
     /// Softmax attention of `heads` heads over `hidden` elements.
     static func attention(
         hidden: Int, heads: Int, keyHeads: Int? = nil, headSize: Int? = nil, scale: Double? = nil, query: JSON,
-        key: JSON, value: JSON, output: JSON, supports: [JSON] = [], features: [JSON] = [], softcap: Double? = nil
+        key: JSON?, value: JSON?, gives: String? = nil, takes: String? = nil, output: JSON, supports: [JSON] = [],
+        features: [JSON] = [], softcap: Double? = nil
     ) -> JSON {
         var node = JSONObject()
         node["type"] = "attention"
@@ -139,8 +140,10 @@ enum Nodes {
         node["head_size"] = .integer(headSize ?? hidden / heads)
         if let scale { node["scale"] = .number(scale) }
         node["query"] = query
-        node["key"] = key
-        node["value"] = value
+        if let key { node["key"] = key }
+        if let value { node["value"] = value }
+        if let gives { node["gives_keys"] = .string(gives) }
+        if let takes { node["takes_keys"] = .string(takes) }
         node["output"] = output
         if !features.isEmpty { node["features"] = .array(features) }
         if !supports.isEmpty { node["supports"] = .array(supports) }
@@ -162,10 +165,18 @@ enum Nodes {
     }
 
     /// A gated MLP.
-    static func glu(hidden: Int, width: Int, activation: String, gate: JSON, up: JSON, down: JSON) -> JSON {
-        [
-            "type": "glu", "hidden_size": .integer(hidden), "width": .integer(width), "activation": .string(activation),
-            "gate": gate, "up": up, "down": down,
-        ]
+    static func glu(
+        hidden: Int, width: Int, activation: String, gate: JSON, up: JSON, down: JSON, sparsity: Double? = nil
+    ) -> JSON {
+        var node = JSONObject()
+        node["type"] = "glu"
+        node["hidden_size"] = .integer(hidden)
+        node["width"] = .integer(width)
+        node["activation"] = .string(activation)
+        node["gate"] = gate
+        node["up"] = up
+        node["down"] = down
+        if let sparsity { node["sparsity"] = .number(sparsity) }
+        return .object(node)
     }
 }

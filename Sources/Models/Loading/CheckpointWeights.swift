@@ -10,6 +10,7 @@ public final class CheckpointWeights: WeightSource {
     private let role: Precision.Role
     private let progress: LoadProgress
     private var linears: [String: PackedLinear] = [:]
+    private var tables: [String: EmbeddingTable] = [:]
     /// Bytes of packed weights, vectors, and tables.
     public private(set) var storageBytes = 0
 
@@ -76,14 +77,31 @@ public final class CheckpointWeights: WeightSource {
     }
 
     public func table(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable {
+        try table(node, path: path, precision.tableType(of:))
+    }
+
+    public func mappedTable(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable {
+        try table(node, path: path) { _ in nil }
+    }
+
+    /// The table that `node` describes, converted to the type that `choose` gives for it, if any.
+    private func table(
+        _ node: JSON?, path: String, _ choose: (StoredMatrix) -> StoredType?
+    ) throws(Failure) -> EmbeddingTable {
         var source: Tensor?
         var matrix = try checkpoint.table(node, path: path) { source = $0 }
-        if let type = precision.tableType(of: matrix) {
+        let type = choose(matrix)
+        // Parts of a network may share a table.
+        let key = "\(source?.name ?? "") \(type.map { "\($0)" } ?? "")"
+        if let table = tables[key] { return table }
+        if let type {
             matrix = try StoredMatrix(converting: matrix, to: type) { source?.discardPages($0) }
             source?.discardPages()
         }
         storageBytes += matrix.byteCount
-        return EmbeddingTable(matrix)
+        let table = EmbeddingTable(matrix)
+        tables[key] = table
+        return table
     }
 
     public func values(_ name: String, shape: [Int]) throws(Failure) -> [Float] {
@@ -123,6 +141,10 @@ public struct CheckedWeights: WeightSource {
 
     public func table(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable {
         EmbeddingTable(try checkpoint.table(node, path: path) { visit($0, nil) })
+    }
+
+    public func mappedTable(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable {
+        try table(node, path: path)
     }
 
     public func values(_ name: String, shape: [Int]) throws(Failure) -> [Float] {

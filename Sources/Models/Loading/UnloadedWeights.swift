@@ -4,9 +4,11 @@ import Tensors
 
 /// Weights of which only the shapes are known, from the nodes that describe them: for what can be said of a network without
 /// its checkpoint. Small ones are zeros; nothing is ever multiplied.
-struct UnloadedWeights: WeightSource {
+final class UnloadedWeights: WeightSource {
     /// The most elements that are made up for one tensor: more than any vector or position table has.
     private static let mostElements = 1 << 26
+    /// By shape: parts of a network may share one, and they can be large.
+    private var tables: [[Int]: EmbeddingTable] = [:]
 
     func linear(_ node: JSON?, path: String) throws(Failure) -> any Linear {
         let node = try LinearNode(node, path: path)
@@ -20,12 +22,17 @@ struct UnloadedWeights: WeightSource {
     func table(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable {
         guard let object = node?.object else { throw Failure(.corrupt, "\(path): expected a table") }
         let (rows, columns) = try JSONFields(object, name: path).shape("shape")
+        if let table = tables[[rows, columns]] { return table }
         let type = StoredType.bfloat16
         let bytes = try rows.multiplied(by: columns, path).multiplied(by: type.bytes(1), path)
         let storage = try AlignedStorage(bytes: bytes)  // never touched, so it takes no memory
-        return EmbeddingTable(
+        let table = EmbeddingTable(
             StoredMatrix(bytes: storage.pointer, type: type, rows: rows, columns: columns, owner: storage))
+        tables[[rows, columns]] = table
+        return table
     }
+
+    func mappedTable(_ node: JSON?, path: String) throws(Failure) -> EmbeddingTable { try table(node, path: path) }
 
     func values(_ name: String, shape: [Int]) throws(Failure) -> [Float] {
         var count = 1

@@ -6,7 +6,8 @@ import Tensors
 /// Runs the next tokens of sequences whose earlier ones are remembered. One thread at a time; a second one is refused.
 ///
 /// A step takes any mix of sequences and of tokens: slices of prompts, single tokens, several to be verified at once. The scores
-/// of a token depend on its sequence alone, bit for bit, not on the step that ran it.
+/// of a token depend on its sequence alone, bit for bit, not on the step that ran it. Layers at the end that keep nothing run only
+/// for tokens that are scored.
 public final class Decoder: @unchecked Sendable {
     /// The network that steps run unless they name another one of the same weights.
     public let network: Network
@@ -107,24 +108,37 @@ public final class Decoder: @unchecked Sendable {
         let scored = parts.reduce(0) { $0 + $1.scored }
         try context.workspace.reserve(floats: network.stepFloats(rows: tokens.count, scored: scored, head))
 
-        let stream = try context.workspace.take(tokens.count, network.hiddenSize)
+        let stream = try context.workspace.take(tokens.count, network.streamSize)
         try network.weights.embedding.apply(input, into: stream, context)
-        for (index, block) in network.blocks.enumerated() {
+        try run(network, 0..<network.keepingBlocks, stream, progress)
+        guard scored > 0 else { return }
+        let kept = zip(parts, offsets.dropFirst()).flatMap { part, end in end - part.scored..<end }
+        for (row, source) in kept.enumerated() where row != source {
+            stream.row(row).update(from: stream.row(source), count: stream.columns)
+        }
+        try kept.map { tokens[$0] }.withUnsafeBufferPointer { ids throws(Failure) in
+            context.keepLast(parts.map(\.scored), ids: ids)
+            let stream = stream.prefix(rows: scored)
+            try run(network, network.keepingBlocks..<network.blocks.count, stream, progress)
+            let states = try network.readOut(stream, context)
+            network.weights.finalNorm?.apply(states, into: states, threads: context.threads)
+            try head.apply(states, into: Matrix(scores, rows: scored, columns: vocabularySize), context)
+        }
+    }
+
+    /// Runs the blocks `range`.
+    private func run(
+        _ network: Network, _ range: Range<Int>, _ stream: Matrix, _ progress: Progress?
+    ) throws(Failure) {
+        for index in range {
             try progress?("decode", index, network.blocks.count)
             context.layer = network.kept.layers[index]
-            for sublayer in block.sublayers { try sublayer.apply(stream, context) }
-        }
-        guard scored > 0 else { return }
-        let rows = try context.workspace.take(scored, network.hiddenSize)
-        var row = 0
-        for (part, end) in zip(parts, offsets.dropFirst()) {
-            for token in end - part.scored..<end {
-                rows.row(row).update(from: stream.row(token), count: rows.columns)
-                row += 1
+            let block = network.blocks[index]
+            _ = try block.run(stream, context) { rows throws(Failure) in
+                for sublayer in block.sublayers { try sublayer.apply(rows, context) }
+                return rows
             }
         }
-        network.weights.finalNorm?.apply(rows, into: rows, threads: context.threads)
-        try head.apply(rows, into: Matrix(scores, rows: scored, columns: vocabularySize), context)
     }
 
     private func check(_ parts: [Part]) throws(Failure) {
@@ -161,12 +175,20 @@ public final class Decoder: @unchecked Sendable {
 }
 
 extension Network {
+    /// Blocks up to the last one that keeps something in a cache. Those after it, which take the keys of others, run for the tokens
+    /// alone whose scores are wanted.
+    fileprivate var keepingBlocks: Int {
+        (blocks.lastIndex { !$0.sharings.contains { if case .takes = $0 { true } else { false } } } ?? -1) + 1
+    }
+
     /// Floats of workspace that a step of `rows` tokens takes, of which `scored` go through `head`.
     func stepFloats(rows: Int, scored: Int, _ head: Head) throws(Failure) -> Int {
         let extent = StreamExtent(rows: rows, sequences: 1)
-        let sublayers = blocks.flatMap(\.sublayers).map { $0.workspaceFloats(extent, hidden: hiddenSize) }
-        let ending = Workspace.floats(scored, hiddenSize) + head.workspaceFloats(rows: scored)
-        return Workspace.floats(rows, hiddenSize)
-            + max(weights.embedding.workspaceFloats(rows: rows), sublayers.max() ?? 0, ending)
+        let block = blocks.reduce(0) { floats, block in
+            max(floats, block.workspaceFloats(rows) { $0.workspaceFloats(extent, hidden: block.sublayerSize) })
+        }
+        let ending = max(stateFloats(rows: scored) + head.workspaceFloats(rows: scored), readoutFloats(scored))
+        return Workspace.floats(rows, streamSize)
+            + max(weights.embedding.workspaceFloats(rows: rows), block, ending)
     }
 }

@@ -60,17 +60,26 @@ struct ForwardPass {
             context.pruned = PrunedTokens(try context.workspace.take(batch.tokens(group), network.hiddenSize))
         }
         let layers = request.layers(of: network)
+        for (name, size) in network.sharedKeys {
+            context.shared[name] = SharedKeys(
+                keys: try context.workspace.takeSpread(batch.tokens(group), size),
+                values: try context.workspace.takeSpread(batch.tokens(group), size))
+        }
         let room = try context.workspace.take(1, network.streamFloats(batch.extent(group), layers: layers))
-        var stream = Matrix(room.pointer, rows: batch.tokens(group), columns: network.hiddenSize(after: 0))
+        var stream = Matrix(room.pointer, rows: batch.tokens(group), columns: network.streamSize)
         try network.weights.embedding.apply(input, into: stream, context)
         for layer in 0..<layers {
             try beforeBlock()
-            stream = try run(network.blocks[layer], layer, stream, &reduction, context)
+            context.layer = network.kept.layers[layer]
+            stream = try network.blocks[layer].run(stream, context) { rows throws(Failure) in
+                try run(network.blocks[layer], layer, rows, &reduction, context)
+            }
             if let downsampling = network.blocks[layer].downsampling {
                 stream = try downsample(stream, by: downsampling, context)
             }
         }
         if layers == network.blocks.count {
+            stream = try network.readOut(stream, context)
             for states in [stream, context.pruned?.states].compactMap({ $0 }) {
                 network.weights.finalNorm?.apply(states, into: states, threads: context.threads)
             }

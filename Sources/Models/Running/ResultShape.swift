@@ -111,7 +111,7 @@ extension Network {
     /// Floats of the stream in the first `layers` blocks, where it takes most.
     func streamFloats(_ extent: StreamExtent, layers: Int) -> Int {
         var extent = extent
-        var floats = Workspace.floats(extent.rows, hiddenSize(after: 0))
+        var floats = Workspace.floats(extent.rows, streamSize)
         for block in blocks.prefix(layers) {
             guard let downsampling = block.downsampling else { continue }
             extent = downsampling.extent(after: extent)
@@ -128,21 +128,22 @@ extension Network {
         var blockFloats = 0
         let layers = request.layers(of: self)
         for block in blocks.prefix(layers) {
-            let (rows, hiddenSize) = (extent.rows, block.hiddenSize)
-            for sublayer in block.sublayers {
+            let (rows, hiddenSize) = (extent.rows, block.sublayerSize)
+            let floats = block.workspaceFloats(rows) { sublayer in
                 var floats = sublayer.workspaceFloats(extent, hidden: hiddenSize)
                 if let reducer, case .mixer(let mixer) = sublayer.operation, let size = mixer.metricSize {
                     floats = max(floats, reducer.mixes ? Workspace.floats(rows, hiddenSize) : 0)
                     floats += LayerSignals.floats(reducer.signals, rows: rows, metricSize: size, heads: mixer.heads)
                 }
-                blockFloats = max(blockFloats, floats)
+                return floats
             }
+            blockFloats = max(blockFloats, floats)
             guard let downsampling = block.downsampling else { continue }
             blockFloats = max(blockFloats, downsampling.workspaceFloats(extent))
             extent = downsampling.extent(after: extent)
         }
         let keepsPruned = reducer?.prunes == true && request.isUnmerged
-        let ending: Int
+        var ending: Int
         switch request {
         case .vectors:
             ending = weights.pipeline.workspaceFloats(
@@ -154,7 +155,9 @@ extension Network {
                 head.workspaceFloats(rows: extent.rows)
                 + (reducer == nil ? 0 : Workspace.floats(extent.rows, head.outputs)) * (keepsPruned ? 2 : 1)
         }
-        return streamFloats(whole, layers: layers) * (keepsPruned ? 2 : 1)
+        if layers == blocks.count { ending = max(ending + stateFloats(rows: extent.rows), readoutFloats(extent.rows)) }
+        let shared = sharedKeys.values.reduce(0) { $0 + 2 * Workspace.spreadFloats(whole.rows, $1) }
+        return shared + streamFloats(whole, layers: layers) * (keepsPruned ? 2 : 1)
             + max(weights.embedding.workspaceFloats(rows: whole.rows), blockFloats, ending)
     }
 }

@@ -52,7 +52,7 @@ public final class Runner: @unchecked Sendable {
         let threads = Int(nk_running_threads(Int32(clamping: context.threads)))
         let floats = try Double(pass.workspaceFloats(slice) + Workspace.roundings)
         // Padding of windows, and with it memory, is not the same for all sizes of images.
-        let schedule = Schedule(batch, slice, hiddenSize: network.hiddenSize(after: 0), threads: threads) { group in
+        let schedule = Schedule(batch, slice, hiddenSize: network.streamSize, threads: threads) { group in
             batch.grids.isEmpty ? 0 : Double((try? pass.workspaceFloats(group)) ?? .max) / floats
         }
         var results: [(group: Range<Int>, reduction: Reduction?)] = []

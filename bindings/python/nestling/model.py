@@ -552,7 +552,8 @@ class Model:
         -------
         list of float32 [length, hidden_size], or float32 [length, hidden_size] for a single input
             The arrays of a list are views of one array. Where a network merges patches between its stages (Swin), lengths and
-            sizes are those of the layer (``describe()["hidden_sizes"]``).
+            sizes are those of the layer (``describe()["hidden_sizes"]``); where tokens have several streams (Gemma 3n),
+            rows of layers before the last hold them side by side.
         """
         with self._sessions.borrow() as session:
             return session.hidden_states(

@@ -191,17 +191,22 @@ class Session:
         if batch.count == 0:
             return []
         tokens = self._loaded.tokens_of(batch)
-        width = self._loaded.info.hidden_size
         return self._run_rows(
             library.nestling_session_hidden_states,
             batch,
             tokens,
-            width,
+            self._width(library.nestling_session_hidden_states, tokens, options, tokens.size),
             options,
             reduction=reduction,
             token_type_ids=token_type_ids,
             reporter_arguments=("hidden states", show_progress_bar, progress),
         )
+
+    def _width(self, function: Any, tokens: Any, options: Any, rows: int) -> int:
+        """How many numbers a row of a result has, known only to the library: ask it how many `rows` rows would, unreduced."""
+        needed = ctypes.c_size_t(0)
+        function(self._handle, *_token_arguments(tokens), ctypes.byref(options), None, ctypes.byref(needed), None)
+        return needed.value // max(rows, 1)
 
     def logits(
         self,
@@ -239,16 +244,11 @@ class Session:
             head = info.default_head or (info.heads[0] if len(info.heads) == 1 else None)  # type: ignore[assignment]
         per_sequence = head == "sequence_classification"
         rows = tokens.count if per_sequence else tokens.size
-        # How many scores a row has is known only to the library: ask it how many a run without reduction would give.
-        needed = ctypes.c_size_t(0)
-        library.nestling_session_logits(
-            self._handle, *_token_arguments(tokens), ctypes.byref(options), None, ctypes.byref(needed), None
-        )
         results = self._run_rows(
             library.nestling_session_logits,
             batch,
             tokens,
-            needed.value // max(rows, 1),
+            self._width(library.nestling_session_logits, tokens, options, rows),
             options,
             reduction=reduction,
             token_type_ids=token_type_ids,

@@ -1,6 +1,6 @@
 public import Tensors
 
-/// What happens to queries and keys before they meet?
+/// What happens to queries, keys and values before they meet?
 public protocol Feature: Sendable {
     /// Elements of a head that this feature needs.
     var size: Int { get }
@@ -8,14 +8,15 @@ public protocol Feature: Sendable {
     var parameters: Int { get }
     /// Sequences of up to so many tokens are treated alike, longer ones each by its length; `nil`: all are treated alike.
     var shortTokens: Int? { get }
-    /// Changes queries or keys `[rows, heads * headSize]` in place.
+    /// Changes queries, keys or values `[rows, heads * headSize]` in place.
     func apply(_ values: Matrix, as role: FeatureRole, heads: Int, headSize: Int, _ context: ForwardContext)
 }
 
-/// Which of the two a feature is given.
+/// Which of them a feature is given.
 public enum FeatureRole: Sendable {
     case queries
     case keys
+    case values
 }
 
 extension Feature {

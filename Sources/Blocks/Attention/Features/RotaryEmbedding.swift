@@ -37,6 +37,7 @@ public struct RotaryEmbedding: Feature {
     public var shortTokens: Int? { scaling.shortTokens }
 
     public func apply(_ values: Matrix, as role: FeatureRole, heads: Int, headSize: Int, _ context: ForwardContext) {
+        guard role != .values else { return }
         guard let short = scaling.shortTokens else {
             return rotate(values, from: 0, inverseFrequencies, heads: heads, headSize: headSize, context)
         }

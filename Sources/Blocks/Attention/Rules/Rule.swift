@@ -16,6 +16,8 @@ public struct Meeting {
     let layout: WindowLayout?
     /// The type to which the inputs of products may be rounded: float32 or bfloat16.
     let inputType: StoredType
+    /// Whether keys and values are the layer's own, and not those of another one.
+    var hasOwnKeys = true
 }
 
 /// How do scores weigh values?

@@ -84,7 +84,7 @@ public struct Softmax: Rule {
         return arguments
     }
 
-    /// Adds the keys and values to those of the sequences' earlier tokens, and lets the queries meet all of them.
+    /// Adds the keys and values, if they are the layer's own, to those of the sequences' earlier tokens, and lets the queries meet all of them.
     private func mixWithCache(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext) {
         guard let layout = context.cached.first?.layout else { return }
         let described = context.offsets.withUnsafeBufferPointer { offsets in
@@ -97,7 +97,7 @@ public struct Softmax: Rule {
                 sequences.initializeElement(
                     at: index,
                     to: nk_cached_sequence(
-                        pages: sequence.pages(context.layer), tokens: sequence.tokens + queries, queries: queries,
+                        pages: sequence.pages(context.layer), tokens: context.endPosition(index), queries: queries,
                         first_row: context.offsets[index]))
             }
             guard let first = sequences.baseAddress else { return }
@@ -108,9 +108,11 @@ public struct Softmax: Rule {
                 sequence_count: sequences.count, scale: meeting.scale, softcap: softcap, window: described.window,
                 alibi_slopes: described.alibi_slopes, relative_bias: described.relative_bias,
                 relative_radius: described.relative_radius)
-            nk_cache_append(
-                &arguments, meeting.keys.pointer, meeting.keys.stride, meeting.values.pointer, meeting.values.stride,
-                Int32(context.threads))
+            if meeting.hasOwnKeys {
+                nk_cache_append(
+                    &arguments, meeting.keys.pointer, meeting.keys.stride, meeting.values.pointer,
+                    meeting.values.stride, Int32(context.threads))
+            }
             withUnsafeTemporaryAllocation(of: Int.self, capacity: sequences.count + 1) { tasks in
                 guard let tasks = tasks.baseAddress else { return }
                 nk_attention_cached(&arguments, tasks, Int32(context.threads))
