@@ -1,5 +1,5 @@
 public import Basics
-public import Blocks
+import Blocks
 public import Models
 
 /// How probable given texts are.

@@ -1,4 +1,3 @@
-public import Basics
 public import Generation
 
 /// How a text is gone on with. What is `nil` is as the checkpoint's `generation_config.json` says, or as ``SamplingOptions`` says

@@ -1,6 +1,6 @@
 import Basics
 import Checkpoints
-public import Generation
+import Generation
 import Models
 
 /// What a checkpoint says about generating: `generation_config.json`, and the token that ends texts of `config.json`.

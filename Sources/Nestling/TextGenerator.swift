@@ -3,7 +3,7 @@ public import Blocks
 public import Generation
 public import Models
 import Synchronization
-public import Tokenizers
+import Tokenizers
 
 /// Generates texts with one model, any number of them at once. One thread at a time; a second one is refused.
 ///
