@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _ffi
-from ._arrays import Tokens, as_count, encode_string, encode_utf8, one_sequence, pointer
+from ._arrays import Tokens, as_count, encode_string, one_sequence, pointer
 from ._handles import Handle, read_json
 from ._library import library
 from ._loaded import LoadedModel
 from ._progress import ProgressFunction, Reporter
-from .errors import BufferTooSmallError, InvalidArgumentError, error_for_status
+from .errors import InvalidArgumentError, error_for_status
 
 CacheType = Literal["float32", "bfloat16", "int8"]
 FinishReason = Literal["length", "stop_token", "stop_string", "context", "cancelled"]
@@ -416,25 +416,7 @@ class Generator:
     def _ids(self, prompt: Any) -> npt.NDArray[np.int32]:
         if not isinstance(prompt, str):
             return one_sequence(prompt, "the prompt")
-        data = encode_utf8(prompt, "the prompt")
-        capacity = len(data) + 16
-        while True:
-            ids = np.empty(capacity, np.int32)
-            count = ctypes.c_size_t(capacity)
-            try:
-                library.nestling_tokenizer_encode(
-                    self._loaded.tokenizer._handle,
-                    data,
-                    len(data),
-                    None,
-                    pointer(ids, ctypes.c_int32),
-                    None,
-                    ctypes.byref(count),
-                )
-            except BufferTooSmallError:
-                capacity = count.value
-                continue
-            return ids[: count.value].copy()
+        return self._loaded.tokenizer._ragged([prompt], None).ids
 
 
 def stream_pieces(generator: Generator, prompt: Any, as_text: bool, options: dict[str, Any]) -> Iterator[Any]:
