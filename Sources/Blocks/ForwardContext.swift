@@ -47,6 +47,8 @@ public final class ForwardContext {
     public var shared: [String: SharedKeys] = [:]
     /// The block that runs, counted in the whole network.
     public var layer = 0
+    /// Whether the cache has the keys and values of the rows already, in all layers that still run.
+    public private(set) var isKept = false
 
     /// Begins a slice of whole sequences of `input`, or of the next tokens of `cached` ones; `offsets` begins with 0, `grids` are
     /// those of images.
@@ -54,6 +56,7 @@ public final class ForwardContext {
         _ input: EmbeddingInput, offsets: [Int], grids: [PatchGrid] = [], cached: [CachedSequence] = []
     ) {
         self.cached = cached
+        isKept = false
         tokenIDs = if case .tokens(let ids, _) = input { ids } else { UnsafeBufferPointer(start: nil, count: 0) }
         self.grids = grids
         originalOffsets = offsets
@@ -85,18 +88,22 @@ public final class ForwardContext {
         }
     }
 
-    /// From now on the run is about the last `counts[s]` rows of each sequence `s` of a cache, of token ids `ids`; sequences of which
-    /// none is left are left out.
-    public func keepLast(_ counts: [Int], ids: UnsafeBufferPointer<Int32>) {
-        tokenIDs = ids
-        var left: (offsets: [Int], positions: [Int32], cached: [CachedSequence]) = ([0], [], [])
-        for (sequence, count) in counts.enumerated() where count > 0 {
+    /// From now on the run is about the last rows alone that `last` tells of each sequence of a cache, which has all that it keeps
+    /// of the others and of them; sequences of which none is left are left out. Gives the rows that are left, as they were counted.
+    func keep(_ last: LastRows) -> [Int] {
+        tokenIDs = last.ids
+        isKept = true
+        var rows: [Int] = []
+        var left: (offsets: [Int], cached: [CachedSequence]) = ([0], [])
+        for (sequence, count) in last.counts.enumerated() where count > 0 {
             let end = offsets[sequence + 1]
-            left.positions += positions[end - count..<end]
-            left.offsets.append(left.positions.count)
+            rows += end - count..<end
+            left.offsets.append(rows.count)
             left.cached.append(cached[sequence])
         }
-        (offsets, originalOffsets, positions, cached) = (left.offsets, left.offsets, left.positions, left.cached)
+        positions = rows.map { positions[$0] }
+        (offsets, originalOffsets, cached) = (left.offsets, left.offsets, left.cached)
+        return rows
     }
 
     /// Lets go of what the run was about.

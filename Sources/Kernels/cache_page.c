@@ -71,15 +71,8 @@ static void write_value(nk_cache_type type, const float *row, size_t size, size_
     }
 }
 
-typedef struct {
-    const nk_cached_attention *arguments;
-    const float *keys, *values;
-    size_t key_stride, value_stride;
-} nk_append_job;
-
 static void append_tasks(size_t begin, size_t end, void *context) {
-    const nk_append_job *job = context;
-    const nk_cached_attention *a = job->arguments;
+    const nk_cached_keys *a = context;
     const size_t size = a->head_size, head_bytes = nk_cache_head_bytes(a->type, size);
     const size_t key_bytes = nk_cache_key_bytes(a->type, size);
     for (size_t task = begin; task < end; task++) {
@@ -89,21 +82,19 @@ static void append_tasks(size_t begin, size_t end, void *context) {
             const size_t token = sequence->tokens - sequence->queries + query, row = sequence->first_row + query;
             char *part = (char *)sequence->pages[token / NK_CACHE_PAGE] + head * head_bytes;
             const size_t slot = token % NK_CACHE_PAGE;
-            write_key(a->type, job->keys + row * job->key_stride + head * size, size, slot, part);
-            write_value(a->type, job->values + row * job->value_stride + head * size, size, slot, part + key_bytes);
+            write_key(a->type, a->keys + row * a->key_stride + head * size, size, slot, part);
+            write_value(a->type, a->values + row * a->value_stride + head * size, size, slot, part + key_bytes);
         }
     }
 }
 
-void nk_cache_append(const nk_cached_attention *arguments, const float *keys, size_t key_stride, const float *values,
-                     size_t value_stride, int threads) {
-    nk_append_job job = {arguments, keys, values, key_stride, value_stride};
+void nk_cache_append(const nk_cached_keys *arguments, int threads) {
     size_t tokens = 0;
     for (size_t s = 0; s < arguments->sequence_count; s++) tokens += arguments->sequences[s].queries;
     const size_t tasks = arguments->sequence_count * arguments->key_heads;
     /* Less than waking a thread is worth. */
     const size_t grain = tokens * arguments->key_heads * arguments->head_size < 8192 ? tasks : 1;
-    nk_parallel_for(tasks, nk_maximum(1, grain), threads, append_tasks, &job);
+    nk_parallel_for(tasks, nk_maximum(1, grain), threads, append_tasks, (void *)arguments);
 }
 
 /* Tokens of an int8 part as float32 rows. */

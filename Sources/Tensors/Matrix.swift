@@ -28,6 +28,14 @@ public struct Matrix {
     /// The leading `rows`.
     public func prefix(rows: Int) -> Matrix { Matrix(pointer, rows: rows, columns: columns, stride: stride) }
 
+    /// Moves the rows of the rising indices `kept` to the head, and gives them.
+    public func keep(rows kept: [Int]) -> Matrix {
+        for (place, index) in kept.enumerated() where place != index {
+            row(place).update(from: row(index), count: columns)
+        }
+        return prefix(rows: kept.count)
+    }
+
     /// Puts row `order[i]` in place `i`. `order` has each row once.
     public func reorderRows(_ order: [Int32]) {
         var isPlaced = [Bool](repeating: false, count: rows)

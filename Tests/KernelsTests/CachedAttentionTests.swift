@@ -62,7 +62,11 @@ private final class Pages {
                     type: type, sequences: first, sequence_count: sequences.count, scale: item.scale,
                     softcap: item.softcap, window: item.window, alibi_slopes: a.pointee.alibi_slopes,
                     relative_bias: a.pointee.relative_bias, relative_radius: item.radius)
-                nk_cache_append(&arguments, item.key.start, item.keyStride, item.value.start, item.keyStride, threads)
+                var keys = nk_cached_keys(
+                    keys: item.key.start, key_stride: item.keyStride, values: item.value.start,
+                    value_stride: item.keyStride, key_heads: item.keyHeads, head_size: item.size, type: type,
+                    sequences: first, sequence_count: sequences.count)
+                nk_cache_append(&keys, threads)
                 nk_attention_cached(&arguments, &tasks, threads)
             }
         }

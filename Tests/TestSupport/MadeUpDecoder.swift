@@ -8,8 +8,10 @@ public enum MadeUpDecoder {
     /// Tokens behind one that it sees in the second block.
     public static let radius = 70
 
-    /// The checkpoint; `context` tokens are all that a sequence may have.
-    public static func checkpoint(context: Int = 4096, seed: UInt64 = 5, scale: Float = 3) -> TinyCheckpoint {
+    /// The checkpoint; `context` tokens are all that a sequence may have. With `channelsFirst`, blocks begin with the FFN.
+    public static func checkpoint(
+        context: Int = 4096, seed: UInt64 = 5, scale: Float = 3, channelsFirst: Bool = false
+    ) -> TinyCheckpoint {
         let (hidden, heads, keyHeads, headSize) = (24, 4, 2, 8)
         func linear(_ name: String, _ rows: Int, _ columns: Int) -> String {
             #"{"weight":"\#(name).weight","shape":[\#(rows),\#(columns)]}"#
@@ -18,20 +20,23 @@ public enum MadeUpDecoder {
             #"{"type":"rms_norm","size":\#(hidden),"epsilon":1e-6,"weight":"\#(name).weight"}"#
         }
         func block(_ name: String, _ supports: String, _ rule: String) -> String {
-            #"""
-            {"prefix":"\#(name).","sublayers":[
-              {"pre_norm":\#(norm(name + ".norm")),
-               "mixer":{"type":"attention","hidden_size":\#(hidden),"heads":\#(heads),"key_heads":\#(keyHeads),
-                 "head_size":\#(headSize),"query":\#(linear(name + ".q", heads * headSize, hidden)),
-                 "key":\#(linear(name + ".k", keyHeads * headSize, hidden)),
-                 "value":\#(linear(name + ".v", keyHeads * headSize, hidden)),
-                 "output":\#(linear(name + ".o", hidden, heads * headSize)),
-                 "features":[{"type":"rope","theta":1000,"size":8}],"supports":\#(supports),"rule":\#(rule)}},
-              {"pre_norm":\#(norm(name + ".norm2")),
-               "channel":{"type":"glu","hidden_size":\#(hidden),"width":\#(width),"activation":"silu",
-                 "gate":\#(linear(name + ".gate", width, hidden)),"up":\#(linear(name + ".up", width, hidden)),
-                 "down":\#(linear(name + ".down", hidden, width))}}]}
-            """#
+            let attention = #"""
+                {"pre_norm":\#(norm(name + ".norm")),
+                 "mixer":{"type":"attention","hidden_size":\#(hidden),"heads":\#(heads),"key_heads":\#(keyHeads),
+                   "head_size":\#(headSize),"query":\#(linear(name + ".q", heads * headSize, hidden)),
+                   "key":\#(linear(name + ".k", keyHeads * headSize, hidden)),
+                   "value":\#(linear(name + ".v", keyHeads * headSize, hidden)),
+                   "output":\#(linear(name + ".o", hidden, heads * headSize)),
+                   "features":[{"type":"rope","theta":1000,"size":8}],"supports":\#(supports),"rule":\#(rule)}}
+                """#
+            let channel = #"""
+                {"pre_norm":\#(norm(name + ".norm2")),
+                 "channel":{"type":"glu","hidden_size":\#(hidden),"width":\#(width),"activation":"silu",
+                   "gate":\#(linear(name + ".gate", width, hidden)),"up":\#(linear(name + ".up", width, hidden)),
+                   "down":\#(linear(name + ".down", hidden, width))}}
+                """#
+            let sublayers = channelsFirst ? [channel, attention] : [attention, channel]
+            return #"{"prefix":"\#(name).","sublayers":[\#(sublayers.joined(separator: ","))]}"#
         }
         var checkpoint = TinyCheckpoint()
         checkpoint.files["config.json"] = #"{"model_type":"made-up"}"#

@@ -134,22 +134,19 @@ public struct Attention: Mixer {
             arranged = try context.workspace.takeSpread(rows, input.columns)
             layout.arrange(input, into: arranged, threads: context.threads)
         }
-        var products = [Product(query, output: queries)]
-        if let key, let value { products += [Product(key, output: keys), Product(value, output: values)] }
-        arranged.multiply(products, threads: context.threads)
+        let keyProducts = context.isKept ? [] : keyProducts(keys, values)
+        arranged.multiply([Product(query, output: queries)] + keyProducts, threads: context.threads)
         for feature in features {
             feature.apply(queries, as: .queries, heads: heads, headSize: headSize, context)
-            guard key != nil else { continue }
-            feature.apply(keys, as: .keys, heads: keyHeads, headSize: headSize, context)
-            feature.apply(values, as: .values, heads: keyHeads, headSize: headSize, context)
         }
+        if !keyProducts.isEmpty { finish(keys, values, context) }
         if let keyMeans = context.signals?.keys {
             nk_merge_metric(
                 keys.pointer, keys.stride, keys.rows, keyHeads, headSize, keyMeans.pointer, Int32(context.threads))
         }
         let meeting = Meeting(
             queries: queries, keys: keys, values: values, output: mixed, heads: heads, keyHeads: keyHeads,
-            headSize: headSize, scale: scale, layout: layout, inputType: query.inputType, hasOwnKeys: key != nil)
+            headSize: headSize, scale: scale, layout: layout, inputType: query.inputType)
         if let signals = context.signals, let weights = signals.attention {
             rule.weigh(
                 meeting, supports, firstOnly: signals.wanted.contains(.firstTokenAttention), into: weights, context)
@@ -165,13 +162,39 @@ public struct Attention: Mixer {
         context.workspace.release(to: mark)
     }
 
-    /// Where the keys and values are, or will be: in the workspace, with those that layers share, or, if another layer has
-    /// written them to a cache, nowhere.
+    public func keep(_ input: Matrix, _ context: ForwardContext) throws(Failure) {
+        let mark = context.workspace.mark
+        let (keys, values) = try keysAndValues(input.rows, context)
+        let products = keyProducts(keys, values)
+        if !products.isEmpty {
+            input.multiply(products, threads: context.threads)
+            finish(keys, values, context)
+        }
+        context.workspace.release(to: mark)
+    }
+
+    /// What makes keys and values; nothing where they are another layer's.
+    private func keyProducts(_ keys: Matrix, _ values: Matrix) -> [Product] {
+        guard let key, let value else { return [] }
+        return [Product(key, output: keys), Product(value, output: values)]
+    }
+
+    /// Makes of the products the keys and values that queries meet, and writes them to the cache, if there is one.
+    private func finish(_ keys: Matrix, _ values: Matrix, _ context: ForwardContext) {
+        for feature in features {
+            feature.apply(keys, as: .keys, heads: keyHeads, headSize: headSize, context)
+            feature.apply(values, as: .values, heads: keyHeads, headSize: headSize, context)
+        }
+        context.cache(keys: keys, values: values, heads: keyHeads, headSize: headSize)
+    }
+
+    /// Where the keys and values are, or will be: in the workspace, with those that layers share, or, if they have been written to a
+    /// cache, nowhere.
     private func keysAndValues(
         _ rows: Int, _ context: ForwardContext
     ) throws(Failure) -> (keys: Matrix, values: Matrix) {
         switch sharing {
-        case .takes where !context.cached.isEmpty:
+        case _ where context.isKept, .takes where !context.cached.isEmpty:
             let none = try context.workspace.take(0, keyHeads * headSize)
             return (none, none)
         case .takes(let name),

@@ -37,8 +37,9 @@ public struct CacheLayout: Sendable, Equatable {
 
     /// The layout of a network with `blocks`.
     ///
-    /// - Throws: `.unsupported` for blocks whose tokens see later ones, or whose mixers keep something else.
+    /// - Throws: `.unsupported` without blocks, and for those whose tokens see later ones, or whose mixers keep something else.
     public init(_ blocks: [Block], type: CacheType) throws(Failure) {
+        guard !blocks.isEmpty else { throw Failure(.unsupported, "the model cannot generate: it has no layers") }
         var layers: [Layer] = []
         var places: [Int] = []
         var given: [String: Int] = [:]

@@ -30,6 +30,9 @@ public protocol Mixer: Sendable {
 
     /// The leading `heads` (at most what is in use), sharing the weights.
     func keeping(heads: Int) -> any Mixer
+    /// Writes what a cache keeps of the tokens `input` `[rows, hidden]`, of which ``apply(_:addingTo:_:)`` then runs some. Takes no
+    /// more workspace than that.
+    func keep(_ input: Matrix, _ context: ForwardContext) throws(Failure)
     /// Floats of workspace that ``apply(_:addingTo:_:)`` takes.
     func workspaceFloats(_ extent: StreamExtent) -> Int
     /// `stream += self(input)`, both `[rows, hidden]`; `input` may be the same memory as `stream`.

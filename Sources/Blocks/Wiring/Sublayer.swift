@@ -82,6 +82,11 @@ public struct Sublayer: Sendable {
         return Sublayer(self, kept, parallel?.keeping(width: width))
     }
 
+    /// The mixer, if tokens meet here.
+    var mixer: (any Mixer)? {
+        if case .mixer(let mixer) = operation { mixer } else { nil }
+    }
+
     /// The channel, alone or beside the mixer.
     var channel: (any Channel)? {
         if case .channel(let channel) = operation { return channel }
@@ -120,14 +125,25 @@ public struct Sublayer: Sendable {
             + (parallel?.workspaceFloats(rows: rows, hidden: hidden) ?? 0)
     }
 
+    /// Writes what a cache keeps of `stream` `[rows, hidden]`, which stays as it is.
+    func keep(_ stream: Matrix, _ context: ForwardContext) throws(Failure) {
+        let mark = context.workspace.mark
+        try mixer?.keep(input(of: stream, context), context)
+        context.workspace.release(to: mark)
+    }
+
+    /// What the operation reads of `stream`: in the workspace, or the stream itself.
+    private func input(of stream: Matrix, _ context: ForwardContext) throws(Failure) -> Matrix {
+        guard let preNorm else { return stream }
+        let input = try context.workspace.takeSpread(stream.rows, stream.columns)
+        preNorm.apply(stream, into: input, threads: context.threads)
+        return input
+    }
+
     /// Runs the sublayer on `stream` `[rows, hidden]`, in place.
     public func apply(_ stream: Matrix, _ context: ForwardContext) throws(Failure) {
         let mark = context.workspace.mark
-        var input = stream
-        if let preNorm {
-            input = try context.workspace.takeSpread(stream.rows, stream.columns)
-            preNorm.apply(stream, into: input, threads: context.threads)
-        }
+        let input = try input(of: stream, context)
         let parallelInput = try parallel?.input(stream, or: input, context)
         var sum = stream
         if outputNorm != nil {

@@ -346,9 +346,20 @@ typedef struct {
     int32_t relative_radius;              /* R                */
 } nk_cached_attention;
 
-/* Writes the keys and values of the new tokens, [rows, key_heads * head_size], to their pages. */
-void nk_cache_append(const nk_cached_attention *arguments, const float *keys, size_t key_stride, const float *values,
-                     size_t value_stride, int threads);
+/* Keys and values of new tokens, [rows, key_heads * head_size], for their pages. */
+typedef struct {
+    const float *keys;
+    size_t key_stride;
+    const float *values;
+    size_t value_stride;
+    size_t key_heads, head_size;
+    nk_cache_type type;
+    const nk_cached_sequence *sequences;
+    size_t sequence_count;
+} nk_cached_keys;
+
+/* Writes them. */
+void nk_cache_append(const nk_cached_keys *arguments, int threads);
 
 /* `tasks_before` is room for sequence_count + 1 numbers. */
 void nk_attention_cached(const nk_cached_attention *arguments, size_t *tasks_before, int threads);

@@ -6,8 +6,8 @@ import Tensors
 /// Runs the next tokens of sequences whose earlier ones are remembered. One thread at a time; a second one is refused.
 ///
 /// A step takes any mix of sequences and of tokens: slices of prompts, single tokens, several to be verified at once. The scores
-/// of a token depend on its sequence alone, bit for bit, not on the step that ran it. Layers at the end that keep nothing run only
-/// for tokens that are scored.
+/// of a token depend on its sequence alone, bit for bit, not on the step that ran it. What comes after the last keys and values that
+/// are kept runs only for tokens that are scored.
 public final class Decoder: @unchecked Sendable {
     /// The network that steps run unless they name another one of the same weights.
     public let network: Network
@@ -108,36 +108,27 @@ public final class Decoder: @unchecked Sendable {
         let scored = parts.reduce(0) { $0 + $1.scored }
         try context.workspace.reserve(floats: network.stepFloats(rows: tokens.count, scored: scored, head))
 
-        let stream = try context.workspace.take(tokens.count, network.streamSize)
+        var stream = try context.workspace.take(tokens.count, network.streamSize)
         try network.weights.embedding.apply(input, into: stream, context)
-        try run(network, 0..<network.keepingBlocks, stream, progress)
-        guard scored > 0 else { return }
-        let kept = zip(parts, offsets.dropFirst()).flatMap { part, end in end - part.scored..<end }
-        for (row, source) in kept.enumerated() where row != source {
-            stream.row(row).update(from: stream.row(source), count: stream.columns)
-        }
-        try kept.map { tokens[$0] }.withUnsafeBufferPointer { ids throws(Failure) in
-            context.keepLast(parts.map(\.scored), ids: ids)
-            let stream = stream.prefix(rows: scored)
-            try run(network, network.keepingBlocks..<network.blocks.count, stream, progress)
+        try parts.flatMap { $0.tokens.suffix($0.scored) }.withUnsafeBufferPointer { ids throws(Failure) in
+            let last = LastRows(parts.map(\.scored), ids: ids)
+            let lastKeeping = network.lastKeepingBlock
+            for (index, block) in network.blocks.enumerated() {
+                try progress?("decode", index, network.blocks.count)
+                context.layer = network.kept.layers[index]
+                if index == lastKeeping, scored < tokens.count {
+                    stream = try block.run(stream, only: last, context)
+                    guard scored > 0 else { return }
+                } else {
+                    stream = try block.run(stream, context) { rows throws(Failure) in
+                        for sublayer in block.sublayers { try sublayer.apply(rows, context) }
+                        return rows
+                    }
+                }
+            }
             let states = try network.readOut(stream, context)
             network.weights.finalNorm?.apply(states, into: states, threads: context.threads)
             try head.apply(states, into: Matrix(scores, rows: scored, columns: vocabularySize), context)
-        }
-    }
-
-    /// Runs the blocks `range`.
-    private func run(
-        _ network: Network, _ range: Range<Int>, _ stream: Matrix, _ progress: Progress?
-    ) throws(Failure) {
-        for index in range {
-            try progress?("decode", index, network.blocks.count)
-            context.layer = network.kept.layers[index]
-            let block = network.blocks[index]
-            _ = try block.run(stream, context) { rows throws(Failure) in
-                for sublayer in block.sublayers { try sublayer.apply(rows, context) }
-                return rows
-            }
         }
     }
 
@@ -175,10 +166,10 @@ public final class Decoder: @unchecked Sendable {
 }
 
 extension Network {
-    /// Blocks up to the last one that keeps something in a cache. Those after it, which take the keys of others, run for the tokens
-    /// alone whose scores are wanted.
-    fileprivate var keepingBlocks: Int {
-        (blocks.lastIndex { !$0.sharings.contains { if case .takes = $0 { true } else { false } } } ?? -1) + 1
+    /// The last block that keeps something in a cache; those after it take the keys of others. What it keeps is all that later
+    /// tokens need of those whose scores nobody wants.
+    fileprivate var lastKeepingBlock: Int? {
+        blocks.lastIndex { !$0.sharings.contains { if case .takes = $0 { true } else { false } } }
     }
 
     /// Floats of workspace that a step of `rows` tokens takes, of which `scored` go through `head`.

@@ -1,7 +1,7 @@
 public import Tensors
 
 /// Queries, keys and values about to meet, and where the result goes: all `[rows, heads * headSize]`, keys and values
-/// with `keyHeads` heads.
+/// with `keyHeads` heads. Of cached sequences, keys and values are those in the cache, of all tokens.
 public struct Meeting {
     let queries: Matrix
     let keys: Matrix
@@ -16,8 +16,6 @@ public struct Meeting {
     let layout: WindowLayout?
     /// The type to which the inputs of products may be rounded: float32 or bfloat16.
     let inputType: StoredType
-    /// Whether keys and values are the layer's own, and not those of another one.
-    var hasOwnKeys = true
 }
 
 /// How do scores weigh values?

@@ -84,36 +84,21 @@ public struct Softmax: Rule {
         return arguments
     }
 
-    /// Adds the keys and values, if they are the layer's own, to those of the sequences' earlier tokens, and lets the queries meet all of them.
+    /// Lets the queries meet all tokens of their sequences, whose keys and values lie in the cache.
     private func mixWithCache(_ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext) {
-        guard let layout = context.cached.first?.layout else { return }
         let described = context.offsets.withUnsafeBufferPointer { offsets in
             offsets.baseAddress.map { arguments(meeting, supports, context, offsets: $0) }
         }
         guard let described else { return }
-        withUnsafeTemporaryAllocation(of: nk_cached_sequence.self, capacity: context.sequences) { sequences in
-            for (index, sequence) in context.cached.enumerated() {
-                let queries = context.length(index)
-                sequences.initializeElement(
-                    at: index,
-                    to: nk_cached_sequence(
-                        pages: sequence.pages(context.layer), tokens: context.endPosition(index), queries: queries,
-                        first_row: context.offsets[index]))
-            }
-            guard let first = sequences.baseAddress else { return }
+        context.withCachedSequences { sequences, type in
             var arguments = nk_cached_attention(
                 query: meeting.queries.pointer, query_stride: meeting.queries.stride, output: meeting.output.pointer,
                 output_stride: meeting.output.stride, heads: meeting.heads, key_heads: meeting.keyHeads,
-                head_size: meeting.headSize, type: layout.type.kernel, sequences: first,
-                sequence_count: sequences.count, scale: meeting.scale, softcap: softcap, window: described.window,
+                head_size: meeting.headSize, type: type, sequences: sequences, sequence_count: context.sequences,
+                scale: meeting.scale, softcap: softcap, window: described.window,
                 alibi_slopes: described.alibi_slopes, relative_bias: described.relative_bias,
                 relative_radius: described.relative_radius)
-            if meeting.hasOwnKeys {
-                nk_cache_append(
-                    &arguments, meeting.keys.pointer, meeting.keys.stride, meeting.values.pointer,
-                    meeting.values.stride, Int32(context.threads))
-            }
-            withUnsafeTemporaryAllocation(of: Int.self, capacity: sequences.count + 1) { tasks in
+            withUnsafeTemporaryAllocation(of: Int.self, capacity: context.sequences + 1) { tasks in
                 guard let tasks = tasks.baseAddress else { return }
                 nk_attention_cached(&arguments, tasks, Int32(context.threads))
             }
