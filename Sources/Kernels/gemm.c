@@ -18,6 +18,7 @@ typedef struct {
     size_t row_words;
     size_t first_row, rows; /* the slab */
     size_t tiles, chunks;
+    size_t panels_at_once; /* of few rows */
 } nk_gemm_job;
 
 enum { most_tile_rows = 112, most_panels = 4 };
@@ -80,10 +81,9 @@ static void multiply_units(size_t begin, size_t end, void *context) {
         }
         const size_t run = nk_minimum(end - begin, nk_ceiling(linear->outputs, NK_PANEL) - panel);
         const size_t first = job->tiles * chunk / job->chunks, last = job->tiles * (chunk + 1) / job->chunks;
-        const size_t at_once = job->rows <= job->product->wide_rows ? most_panels : 1;
-        for (size_t done = 0; done < run; done += at_once)
+        for (size_t done = 0; done < run; done += job->panels_at_once)
             for (size_t tile = first; tile < last; tile++)
-                multiply_tile(job, linear, tile, panel + done, nk_minimum(at_once, run - done));
+                multiply_tile(job, linear, tile, panel + done, nk_minimum(job->panels_at_once, run - done));
         begin += run;
     }
 }
@@ -98,6 +98,12 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     const size_t tile_bytes = job->product->tile_rows * nk_maximum(row_words, 1) * sizeof(nk_word);
     const size_t tiles_per_chunk = nk_maximum(1, nk_minimum(12, chunk_bytes / tile_bytes));
     job->chunks = nk_ceiling(job->tiles, tiles_per_chunk);
+
+    /* Panels side by side hide the latency of one row's sums. Weights that no second-level cache holds are read up to a fifth
+     * faster in order, one panel after the other. */
+    const size_t cached_bytes = 1 << 20;
+    const size_t bytes = panels * nk_panel_bytes(job->linears[0].codec, job->inputs);
+    job->panels_at_once = rows > job->product->wide_rows || (rows == 1 && bytes > cached_bytes) ? 1 : most_panels;
 
     /* Work below about 4 microseconds is not worth a hand-over; a claim should be about that long. */
     static const double speeds[] = {[NK_CODEC_F32] = 1, [NK_CODEC_BF16] = 2, [NK_CODEC_I8] = 4, [NK_CODEC_I4] = 3};
