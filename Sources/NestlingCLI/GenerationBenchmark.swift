@@ -33,6 +33,9 @@ struct GenerationBenchmark {
         /// Texts at once.
         let sequences: Int
         fileprivate(set) var samples = Samples()
+        /// Of what the machine could do at most just before each sample, how much was used: of the arithmetic by prompts, of
+        /// the read bandwidth by generating.
+        fileprivate(set) var shares = Samples()
 
         init(model: Model, ffn: String, work: Work, sequences: Int) {
             self.model = model
@@ -47,6 +50,24 @@ struct GenerationBenchmark {
             for seconds in samples.values { rates.add(Double(sequences * work.tokens) / seconds) }
             return rates
         }
+
+        /// What bounds it.
+        fileprivate var peak: Peak {
+            switch work {
+            case .prompt: Peak(of: model.dtype)
+            case .generation: .read
+            }
+        }
+
+        /// Operations or bytes of a run that its peak bounds: prompts multiply the weights (the head scores the last token
+        /// alone), generating reads them for each token.
+        fileprivate var amount: Double {
+            switch work {
+            case .prompt(let tokens):
+                2 * Double(model.generation.weights - model.generation.headWeights) * Double(sequences * tokens)
+            case .generation(let tokens): Double(model.generation.weightBytes) * Double(tokens)
+            }
+        }
     }
 
     /// The tests, with what has been measured.
@@ -58,12 +79,17 @@ struct GenerationBenchmark {
         self.options = options
     }
 
-    /// Warms up, then takes so many samples of each test.
+    /// Warms up, then takes so many samples of each test. Peaks are measured again before each of them, because the bandwidth of
+    /// a machine that others use too may halve from one minute to the next.
     mutating func measure(samples: Int, progress: (_ done: Int, _ total: Int) -> Void) throws(Failure) {
         for sample in 0...samples {
             for index in tests.indices {
+                let most = sample > 0 ? tests[index].peak.measure(seconds: 0.1) : 0
                 let seconds = try seconds(of: tests[index])
-                if sample > 0 { tests[index].samples.add(seconds) }
+                if sample > 0 {
+                    tests[index].samples.add(seconds)
+                    tests[index].shares.add(most > 0 ? tests[index].amount / seconds / most : 0)
+                }
                 progress(sample * tests.count + index + 1, tests.count * (samples + 1))
             }
         }

@@ -17,7 +17,7 @@ struct GenerationReport {
             table.rows.append([
                 name, test.model.generation.weightBytes.asBytes, test.model.generation.weights.asMillions,
                 test.model.dtype.rawValue, test.ffn, "\(Engine.threadCount)", "\(test.sequences)", test.work.name,
-                rates.median.rounded(to: 2) + " ± " + rates.spread.rounded(to: 2), share(of: test).asPercent,
+                rates.median.rounded(to: 2) + " ± " + rates.spread.rounded(to: 2), test.shares.median.asPercent,
             ])
         }
         return peaks.text + "\n" + table.text
@@ -39,24 +39,9 @@ struct GenerationReport {
                     "tokens_per_second": .number(test.tokensPerSecond.median),
                     "spread_tokens_per_second": .number(test.tokensPerSecond.spread),
                     "samples_seconds": .array(test.samples.values.map { .number($0) }),
-                    "share_of_peak": .number(share(of: test)),
+                    "share_of_peak": .number(test.shares.median),
                 ]
             })
         return .object(document)
-    }
-
-    /// Of the peak of what bounds the test: prompts by their products, single tokens by reading the weights.
-    private func share(of test: GenerationBenchmark.Test) -> Double {
-        let model = test.model
-        let rate = test.tokensPerSecond.median
-        switch test.work {
-        case .prompt:
-            // The head scores the last token alone.
-            let weights = model.generation.weights - model.generation.headWeights
-            return 2 * Double(weights) * rate / max(1, peaks.values[Peak(of: model.dtype)] ?? 0)
-        case .generation:
-            let steps = rate / Double(test.sequences)
-            return Double(model.generation.weightBytes) * steps / max(1, peaks.values[.read] ?? 0)
-        }
     }
 }

@@ -5,9 +5,10 @@ struct KernelBenchmark {
     private static let sampleSeconds = 0.02
 
     private let peaks: MachinePeaks
-    private var results: [(kernel: KernelCase, seconds: [Double])] = []
+    private var results: [(kernel: KernelCase, seconds: Samples, shares: Samples)] = []
 
-    /// Runs all cases `samples` times.
+    /// Runs all cases `samples` times. Peaks are measured again before each of these rounds, because the bandwidth of a machine
+    /// that others use too may halve from one minute to the next.
     init(samples: Int, progress: (_ done: Int, _ total: Int) throws(Failure) -> Void) throws(Failure) {
         peaks = MachinePeaks()
         let cases = try KernelCase.standard()
@@ -19,30 +20,22 @@ struct KernelBenchmark {
             let begin = Clock.seconds
             kernel.run()
             runs.append(min(10_000, max(1, Int(Self.sampleSeconds / max(1e-6, Clock.seconds - begin)))))
-            results.append((kernel, []))
+            results.append((kernel, Samples(), Samples()))
             done += 1
             try progress(done, total)
         }
         for _ in 0..<samples {
+            let peaks = MachinePeaks(seconds: 0.1)
             for (index, kernel) in cases.enumerated() {
                 let begin = Clock.seconds
                 for _ in 0..<runs[index] { kernel.run() }
-                results[index].seconds.append((Clock.seconds - begin) / Double(runs[index]))
+                let seconds = (Clock.seconds - begin) / Double(runs[index])
+                results[index].seconds.add(seconds)
+                results[index].shares.add(peaks.share(kernel.peak, kernel.amount / seconds))
                 done += 1
                 try progress(done, total)
             }
         }
-    }
-
-    private func median(_ seconds: [Double]) -> Double { seconds.sorted()[seconds.count / 2] }
-
-    private func rate(_ result: (kernel: KernelCase, seconds: [Double])) -> Double {
-        (result.kernel.peak == .read ? result.kernel.bytes : result.kernel.operations) / median(result.seconds)
-    }
-
-    private func share(_ result: (kernel: KernelCase, seconds: [Double])) -> Double {
-        guard let most = peaks.values[result.kernel.peak], most > 0 else { return 0 }
-        return rate(result) / most
     }
 
     /// A table to paste into an issue.
@@ -52,9 +45,9 @@ struct KernelBenchmark {
         ])
         for result in results {
             table.rows.append([
-                result.kernel.name, result.kernel.codec?.rawValue ?? "-", (median(result.seconds) * 1e6).short,
-                (rate(result) * 1e-9).short, result.kernel.peak == .read ? "bytes read" : "operations",
-                share(result).asPercent,
+                result.kernel.name, result.kernel.codec?.rawValue ?? "-", (result.seconds.median * 1e6).short,
+                (result.kernel.amount / result.seconds.median * 1e-9).short,
+                result.kernel.peak == .read ? "bytes read" : "operations", result.shares.median.asPercent,
             ])
         }
         return peaks.text + "\n" + table.text
@@ -68,8 +61,9 @@ struct KernelBenchmark {
                 [
                     "kernel": .string(result.kernel.name),
                     "dtype": result.kernel.codec.map { .string($0.rawValue) } ?? .null,
-                    "seconds": .number(median(result.seconds)), "peak": .string(result.kernel.peak.rawValue),
-                    "per_second": .number(rate(result)), "share_of_peak": .number(share(result)),
+                    "seconds": .number(result.seconds.median), "peak": .string(result.kernel.peak.rawValue),
+                    "per_second": .number(result.kernel.amount / result.seconds.median),
+                    "share_of_peak": .number(result.shares.median),
                 ]
             })
         return .object(document)

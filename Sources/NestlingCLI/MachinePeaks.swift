@@ -5,17 +5,22 @@ struct MachinePeaks {
     /// Operations, or bytes, per second.
     let values: [Peak: Double]
 
-    /// Measures all of them.
-    init() {
+    /// Measures all of them, each for about `seconds`.
+    init(seconds: Double = 0.2) {
         var values: [Peak: Double] = [:]
-        for peak in Peak.allCases { values[peak] = peak.measure() }
+        for peak in Peak.allCases { values[peak] = peak.measure(seconds: seconds) }
         self.values = values
+    }
+
+    /// What share of a peak so much per second is.
+    func share(_ peak: Peak, _ perSecond: Double) -> Double {
+        guard let most = values[peak], most > 0 else { return 0 }
+        return perSecond / most
     }
 
     /// The share of the peak of its arithmetic that a measured test of a model reached.
     func share(of test: Benchmark.Test) -> Double {
-        guard let most = values[Peak(of: test.session.model.dtype)], most > 0 else { return 0 }
-        return test.operations / test.samples.median / most
+        share(Peak(of: test.session.model.dtype), test.operations / test.samples.median)
     }
 
     /// Two lines: the machine, and its peaks.

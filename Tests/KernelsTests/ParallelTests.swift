@@ -31,6 +31,21 @@ private let meet: nk_body = { begin, _, context in
     visits.counts[begin].value.store(-1, ordering: .sequentiallyConsistent)
 }
 
+/// The first of ten chunks waits until the others are done, so it ends well only if another thread takes them over. Gives up
+/// after 10 s.
+private let waitForTheRest: nk_body = { begin, _, context in
+    let visits = Visits.from(context)
+    if begin == 0 {
+        var turns = 0
+        while (1..<10).contains(where: { visits.counts[$0].value.load(ordering: .sequentiallyConsistent) == 0 }) {
+            turns += 1
+            if turns == 100_000 { return }
+            usleep(100)
+        }
+    }
+    visits.counts[begin].value.add(1, ordering: .sequentiallyConsistent)
+}
+
 extension KernelTests {
     @Suite struct Parallel {
         @Test(arguments: [2, 3, 9] as [Int32]) func workersRunBesideTheCaller(threads: Int32) {
@@ -53,6 +68,14 @@ extension KernelTests {
                         #expect(visits.all(5), "\(count) \(grain)")
                     }
                 }
+            }
+        }
+
+        @Test(arguments: [2, 3, 5] as [Int32]) func whatALateThreadHasLeftIsTaken(threads: Int32) {
+            withThreads(threads) {
+                let visits = Visits(10)
+                nk_parallel_for(10, 1, 0, waitForTheRest, visits.context)
+                #expect(visits.all(1))
             }
         }
 

@@ -423,8 +423,8 @@ typedef enum {
     NK_PEAK_READ = 3  /* bytes read from memory per second                                                     */
 } nk_peak;
 
-/* Measures, for about `seconds`, what `threads` threads (0: as set) reach together with the instruction set in use. 0 if
- * there is no memory. */
+/* Measures, for about `seconds`, what `threads` threads (0: as set) reach together with the instruction set in use: at best,
+ * of reading as a rule (the median). 0 if there is no memory. */
 double nk_measure_peak(nk_peak kind, int threads, double seconds);
 
 #pragma clang assume_nonnull end

@@ -17,6 +17,9 @@ public struct KernelCase {
     /// Runs it once.
     public let run: () -> Void
 
+    /// What one run takes of what bounds it: operations or bytes.
+    public var amount: Double { peak == .read ? bytes : operations }
+
     /// Products `[rows, inputs] x [inputs, outputs]`, as a linear layer with a bias does them.
     public static func product(rows: Int, inputs: Int, outputs: Int, codec: Codec) throws(Failure) -> KernelCase {
         let weights = try RandomMatrix(rows: outputs, columns: inputs, scale: 0.05)
