@@ -154,6 +154,7 @@ private func relativeError(_ found: [Float], _ expected: [Float]) -> Double {
             defer { memory.deallocate() }
             guard let base = memory.baseAddress else { return }
             sequence.save(to: base)
+            let pageBytes = sequence.bytes
             let saved = UnsafeRawBufferPointer(memory)
             let restored = try CachedSequence(restoring: saved, decoder.layout, decoder.pool)
             #expect(restored.ids == sequence.ids)
@@ -163,6 +164,14 @@ private func relativeError(_ found: [Float], _ expected: [Float]) -> Double {
             for count in stride(from: 0, to: saved.count, by: max(1, saved.count / 60)) {
                 let cut = UnsafeRawBufferPointer(rebasing: saved[..<count])
                 #expect(failure { try CachedSequence(restoring: cut, decoder.layout, decoder.pool) }?.kind == .corrupt)
+            }
+            // A token id that is none: the ids are what stands before the pages.
+            if length > 0 {
+                let place = saved.count - pageBytes - 1
+                memory[place] = 1
+                let failure = failure { try CachedSequence(restoring: saved, decoder.layout, decoder.pool) }
+                #expect(failure?.kind == .corrupt && failure?.message.hasSuffix("as token \(length - 1)") == true)
+                memory[place] = 0
             }
             // Numbers of the header changed: refused, or another sequence, but never a crash.
             var random = SeededGenerator(7)

@@ -167,7 +167,13 @@ extension CachedSequence {
             tables[index].begin(at: Int(first))
         }
         var ids: [Int32] = []
-        for _ in 0..<tokens { ids.append(Int32(truncatingIfNeeded: try next())) }
+        for position in 0..<tokens {
+            let number = try next()
+            guard let id = Int32(exactly: number) else {
+                throw Failure(.corrupt, "the saved sequence has \(number) as token \(position)")
+            }
+            ids.append(id)
+        }
         for (layer, table) in tables.enumerated() {
             let bytes = layout.pageBytes(layer)
             guard (memory.count - position) / bytes >= pages - table.firstPage else {
