@@ -8,7 +8,7 @@ struct BlockSlicer {
     private let width: Int
     private let heads: Int
     /// What each linear layer, and each bias, uses of its tensor.
-    private(set) var pieces: [(tensor: String, piece: Extraction.Piece)] = []
+    private(set) var pieces: [(tensor: String, piece: TensorPiece)] = []
 
     init(_ block: JSON, width: Int, heads: Int) throws(Failure) {
         self.block = block
@@ -22,17 +22,17 @@ struct BlockSlicer {
                 pieces.append(
                     (
                         node.weight,
-                        Extraction.Piece(rows: rows, columns: node.inputs, isTransposed: node.isTransposed)
+                        TensorPiece(rows: rows, columns: node.inputs, isTransposed: node.isTransposed)
                     ))
-                if let bias = node.bias { pieces.append((bias, Extraction.Piece(rows: rows, columns: 1))) }
+                if let bias = node.bias { pieces.append((bias, TensorPiece(rows: rows, columns: 1))) }
             }
         }
-        var shared: [(String, Extraction.Piece)] = []
+        var shared: [(String, TensorPiece)] = []
         _ = try Self.changingTokenRows(block) { node throws(Failure) in
             shared.append(
                 (
                     node.weight,
-                    Extraction.Piece(rows: node.rowRanges, columns: node.columns, isTransposed: node.isTransposed)
+                    TensorPiece(rows: node.rowRanges, columns: node.columns, isTransposed: node.isTransposed)
                 ))
             return node
         }
@@ -43,14 +43,10 @@ struct BlockSlicer {
     private static func changingTokenRows(
         _ block: JSON, _ change: (LinearNode) throws(Failure) -> LinearNode
     ) throws(Failure) -> JSON {
-        try block.changing(["wiring", "token_input", "embedding"]) { node throws(Failure) in
-            let changed = try node.changing(["projection"]) { node throws(Failure) in
-                try change(LinearNode(node, path: "projection")).json
-            }
-            return try changed.changing(["table"]) { node throws(Failure) in
-                LayerTable(try change(LayerTable(node, path: "table").linear)).json
-            }
+        let changed = try block.changing(["wiring", "token_input", "embedding", "projection"]) { node throws(Failure) in
+            try change(LinearNode(node, path: "projection")).json
         }
+        return try LayerTable.changing(in: changed, change)
     }
 
     /// The linear layers of a sublayer, by the key of its operation, with the outputs and inputs that are kept; `nil`: all.

@@ -8,42 +8,13 @@ import Models
 /// Layers are renumbered by renaming their tensors; parts of fused tensors (queries, keys and values in one) are cut each
 /// for itself and put together again; tensors that layers share keep as much as the layer that uses most of them.
 struct Extraction {
-    /// Rows and leading columns of an original tensor.
-    struct Piece: Equatable {
-        /// Rising, apart from each other.
-        var rows: [Range<Int>]
-        var columns: Int
-        /// Whether the tensor is stored as `[columns, rows]`.
-        var isTransposed = false
-
-        /// Takes `other` in as well.
-        mutating func include(_ other: Piece) {
-            columns = max(columns, other.columns)
-            isTransposed = isTransposed || other.isTransposed
-            var merged: [Range<Int>] = []
-            for range in (rows + other.rows).sorted(by: { $0.lowerBound < $1.lowerBound }) {
-                if let last = merged.last, range.lowerBound <= last.upperBound {
-                    merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
-                } else {
-                    merged.append(range)
-                }
-            }
-            rows = merged
-        }
-
-        var rowCount: Int { rows.reduce(0) { $0 + $1.count } }
-
-        /// Kept rows before row `row` of the original.
-        func position(of row: Int) -> Int { rows.reduce(0) { $0 + max(0, min(row, $1.upperBound) - $1.lowerBound) } }
-    }
-
     /// A tensor of the submodel's checkpoint.
     struct Output {
         let name: String
         let source: Tensor
         let shape: [Int]
         /// `nil`: the whole original, as it is.
-        let piece: Piece?
+        let piece: TensorPiece?
     }
 
     /// The submodel's own architecture.
@@ -51,7 +22,7 @@ struct Extraction {
     /// The submodel's tensors.
     private(set) var tensors: [Output] = []
 
-    private var cuts: [String: Piece] = [:]
+    private var cuts: [String: TensorPiece] = [:]
 
     init(_ network: Network) throws(Failure) {
         let whole = network.weights.architecture
@@ -107,8 +78,8 @@ struct Extraction {
     }
 
     /// Takes note that a layer uses `piece` of `tensor`.
-    private mutating func keep(_ piece: Piece, of tensor: String) {
-        cuts[tensor, default: Piece(rows: [], columns: 0)].include(piece)
+    private mutating func keep(_ piece: TensorPiece, of tensor: String) {
+        cuts[tensor, default: TensorPiece()].include(piece)
     }
 
     /// The node of a linear layer in the cut tensor: `node` says what the layer uses of the original.
@@ -116,22 +87,13 @@ struct Extraction {
         guard let piece = cuts[node.weight] else {
             throw Failure(.internal, "tensor \(node.weight) is cut without row \(node.firstRow)")
         }
-        var new = node
-        new.rows = piece.rowCount
-        new.columns = piece.columns
-        new.firstRow = piece.position(of: node.firstRow)
-        // All runs keep the same rows between them.
-        if !node.isContiguous { new.stride = piece.position(of: node.firstRow + node.stride) - new.firstRow }
-        return new
+        return piece.relocated(node)
     }
 
     private func output(_ tensor: Tensor, named name: String) -> Output {
         let whole = Output(name: name, source: tensor, shape: tensor.shape, piece: nil)
         guard let piece = cuts[tensor.name], !tensor.shape.isEmpty else { return whole }
-        let shape =
-            tensor.shape.count == 1
-            ? [piece.rowCount]
-            : piece.isTransposed ? [piece.columns, piece.rowCount] : [piece.rowCount, piece.columns]
+        let shape = piece.shape(of: tensor)
         if shape == tensor.shape { return whole }
         return Output(name: name, source: tensor, shape: shape, piece: piece)
     }

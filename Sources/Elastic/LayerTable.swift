@@ -5,10 +5,10 @@ import Models
 /// transposed they are cut, and moved, like any other.
 struct LayerTable {
     /// The layer's columns as rows.
-    var linear: LinearNode
+    private var linear: LinearNode
 
     /// Reads `{"weight", "shape": [rows, columns], "columns": [first, count]?}`.
-    init(_ json: JSON, path: String) throws(Failure) {
+    private init(_ json: JSON, path: String) throws(Failure) {
         linear = try LinearNode(json.setting("columns", to: nil), path: path)
         let (rows, columns) = (linear.rows, linear.columns)
         let part = json["columns"]?.array?.compactMap(\.int) ?? [0, columns]
@@ -20,10 +20,19 @@ struct LayerTable {
             isTransposed: true)
     }
 
-    init(_ linear: LinearNode) { self.linear = linear }
+    private init(_ linear: LinearNode) { self.linear = linear }
+
+    /// The node of a block, whose columns of its table, if it has one, are other ones.
+    static func changing(
+        in block: JSON, _ change: (LinearNode) throws(Failure) -> LinearNode
+    ) throws(Failure) -> JSON {
+        try block.changing(["wiring", "token_input", "embedding", "table"]) { node throws(Failure) in
+            LayerTable(try change(LayerTable(node, path: "table").linear)).json
+        }
+    }
 
     /// The node of the architecture.
-    var json: JSON {
+    private var json: JSON {
         var object = JSONObject()
         object["weight"] = .string(linear.weight)
         object["shape"] = [.integer(linear.columns), .integer(linear.rows)]

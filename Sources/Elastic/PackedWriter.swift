@@ -81,10 +81,7 @@ public struct PackedWriter {
             return withExtendedLifetime(table) {}
         }
         let source = try copy.source.plain()
-        let size = copy.type.bitCount / 8
-        for range in copy.elements.isEmpty ? [0..<copy.shape.reduce(1, *)] : copy.elements {
-            let bytes = range.lowerBound * size..<range.upperBound * size
-            try writer.write(UnsafeRawBufferPointer(rebasing: source.bytes[bytes]))
-        }
+        guard let piece = copy.piece else { return try writer.write(source.bytes) }
+        try piece.write(source, to: writer)
     }
 }

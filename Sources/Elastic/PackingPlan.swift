@@ -22,8 +22,8 @@ struct PackingPlan {
     struct Copy {
         let name: String
         let source: Tensor
-        /// Ranges of elements, which follow each other; empty: all.
-        var elements: [Range<Int>] = []
+        /// What is copied of it; `nil`: all.
+        var piece: TensorPiece?
         let shape: [Int]
         let type: ElementType
     }
@@ -54,6 +54,7 @@ struct PackingPlan {
             linears[index].source.inputs = linears[index].codec.cuttableInputs(source.inputs, of: columns)
         }
         architecture = try original.mappingLinears { node, role throws(Failure) in relocated(node, role) }
+        let cuts = try architecture.cutLayerTables()
 
         var weights: Set<String> = []
         var biases: [String: Copy] = [:]
@@ -63,7 +64,8 @@ struct PackingPlan {
             guard let bias = node.bias, let name = new.bias, let tensor = checkpoint[bias] else { return }
             weights.insert(bias)
             biases[name] = Copy(
-                name: name, source: tensor, elements: part(node, role).rowRanges, shape: [new.rows],
+                name: name, source: tensor, piece: TensorPiece(rows: part(node, role).rowRanges, columns: 1),
+                shape: [new.rows],
                 type: tensor.plainType)
         }
         let tables = original.tables
@@ -75,8 +77,11 @@ struct PackingPlan {
                         name: tensor.name, source: tensor, shape: tensor.shape,
                         type: type == nil ? tensor.plainType : .bfloat16))
             } else if !weights.contains(tensor.name) {
+                let piece = cuts[tensor.name]
                 copies.append(
-                    Copy(name: tensor.name, source: tensor, shape: tensor.shape, type: tensor.plainType))
+                    Copy(
+                        name: tensor.name, source: tensor, piece: piece,
+                        shape: piece?.shape(of: tensor) ?? tensor.shape, type: tensor.plainType))
             }
         }
         copies += biases.values.sorted { $0.name < $1.name }
@@ -126,6 +131,24 @@ extension Architecture {
         let tokens = embedding["first"] ?? embedding
         guard tokens["type"]?.string ?? "tokens" == "tokens" else { return [] }
         return Set(["tokens", "positions", "token_types"].compactMap { tokens[$0]?["weight"]?.string })
+    }
+
+    /// Leaves columns out that no layer uses of tables in which layers have columns of their own. Gives what is left of each.
+    fileprivate mutating func cutLayerTables() throws(Failure) -> [String: TensorPiece] {
+        var cuts: [String: TensorPiece] = [:]
+        for block in blocks {
+            _ = try LayerTable.changing(in: block.node) { node in
+                let piece = TensorPiece(rows: node.rowRanges, columns: node.columns, isTransposed: true)
+                cuts[node.weight, default: TensorPiece()].include(piece)
+                return node
+            }
+        }
+        for index in blocks.indices {
+            blocks[index].node = try LayerTable.changing(in: blocks[index].node) {
+                cuts[$0.weight]?.relocated($0) ?? $0
+            }
+        }
+        return cuts
     }
 
     fileprivate func forEachLinear(

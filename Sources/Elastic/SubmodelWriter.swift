@@ -105,22 +105,7 @@ public struct SubmodelWriter {
                 try writer.write(source.bytes)
                 continue
             }
-            guard let element = source.type.byteCount(of: 1) else {
-                throw Failure(.internal, "tensor \(source.name) of type \(source.type.rawValue) cannot be cut")
-            }
-            let line = source.shape.count == 2 ? source.shape[1] : 1
-            func write(_ elements: Range<Int>, ofLine index: Int) throws(Failure) {
-                let start = index * line
-                try writer.write(
-                    UnsafeRawBufferPointer(
-                        rebasing: source.bytes[
-                            (start + elements.lowerBound) * element..<(start + elements.upperBound) * element]))
-            }
-            if piece.isTransposed, source.shape.count == 2 {
-                for column in 0..<piece.columns { for range in piece.rows { try write(range, ofLine: column) } }
-            } else {
-                for range in piece.rows { for row in range { try write(0..<piece.columns, ofLine: row) } }
-            }
+            try piece.write(source, to: writer)
         }
         try writer.finish()
         try progress?("save", total, total)

@@ -66,6 +66,26 @@ import Testing
         #expect(checkpoint["embed_tokens.weight"]?.type == (codec == .float32 ? .float32 : .bfloat16))
     }
 
+    /// Of the large table, and of what is projected beside it, a packed file has what the kept layers use.
+    @Test(arguments: Codec.allCases) func packedFilesLackWhatLayersLeftOutKnow(codec: Codec) throws {
+        let directory = try TemporaryDirectory()
+        let network = try PackedCheckpointTests.open(Fixtures.path("gemma3n/base"), as: codec)
+        for (layers, size) in [([0, 1, 2, 3, 5], 30), ([0, 2], 12), ([1], 6), ([0, 1, 2, 3, 4, 5], 36)] {
+            var spec = SubmodelSpec()
+            spec.layers = layers
+            let view = try network.submodel(spec)
+            let saved = try PackedCheckpointTests.packed(view, in: directory, "\(layers.count)")
+            #expect(saved.weights.checkpoint["embed_tokens_per_layer.weight"]?.shape == [55, size])
+            try expectSameResults(saved, view, seed: 1, "\(codec) \(layers)")
+            // Cut once more, from the packed file.
+            guard layers.count == 5 else { continue }
+            spec.layers = [0, 1, 3, 4]
+            let smaller = try PackedCheckpointTests.packed(saved.submodel(spec), in: directory, "again")
+            #expect(smaller.weights.checkpoint["embed_tokens_per_layer.weight"]?.shape == [55, 24])
+            try expectSameResults(smaller, try view.submodel(spec), seed: 2, "\(codec) cut again")
+        }
+    }
+
     @Test func tokensCannotBeMerged() throws {
         let network = try openNetwork("gemma3n/base")
         let sequences = TokenSequences(for: network, lengths: [20], seed: 1)
