@@ -36,7 +36,7 @@ struct Benchmark {
     /// Prepares `tests` of `model` and its submodels: random inputs, the same in every run of the program.
     init(_ model: Model, _ tests: [Test]) throws(Failure) {
         self.tests = tests
-        var random = SplitMix(state: 20_260_101)
+        var random = RandomSource(seed: 20_260_101)
         for index in tests.indices {
             let test = tests[index]
             let ids = try test.sequences.multiplied(by: test.tokens, "--batch and --tokens")
@@ -75,7 +75,7 @@ struct Benchmark {
     }
 
     private static func tokens(
-        _ sequences: Int, of tokens: Int, below vocabulary: Int, _ random: inout SplitMix
+        _ sequences: Int, of tokens: Int, below vocabulary: Int, _ random: inout RandomSource
     ) -> TokenBatch {
         var batch = TokenBatch()
         let vocabulary = 0...Int32(clamping: max(0, vocabulary - 1))
@@ -84,7 +84,7 @@ struct Benchmark {
     }
 
     private static func images(
-        _ count: Int, of format: ImageFormat, _ random: inout SplitMix
+        _ count: Int, of format: ImageFormat, _ random: inout RandomSource
     ) throws(Failure) -> [PreparedImage] {
         // One image, many times: what its numbers are changes nothing.
         let image = try PreparedImage(channels: format.channels, height: format.height, width: format.width)

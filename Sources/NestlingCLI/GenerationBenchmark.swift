@@ -97,7 +97,7 @@ struct GenerationBenchmark {
 
     private func seconds(of test: Test) throws(Failure) -> Double {
         let generator = try TextGenerator(test.model, options: options)
-        var random = SplitMix(state: 20_260_101)
+        var random = RandomSource(seed: 20_260_101)
         let vocabulary = 0...Int32(clamping: test.model.vocabularySize - 1)
         var generation = GenerationOptions()
         generation.temperature = 0
