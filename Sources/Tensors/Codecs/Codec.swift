@@ -2,8 +2,8 @@ public import Kernels
 
 /// How the weights of a packed matrix are stored, and in which arithmetic they are multiplied. Sums are float32 in the end.
 ///
-/// All are panels of 32 outputs (DESIGN section 4), so that a prefix of the outputs is fewer panels and a prefix of the inputs
-/// a shorter run inside each, in every codec.
+/// All are panels of 32 outputs, in which one input follows the other with its weights to all of them: a prefix of the outputs is
+/// fewer panels and a prefix of the inputs a shorter run inside each, in every codec.
 public enum Codec: String, Sendable, CaseIterable {
     /// IEEE 754 single precision; products and sums in it.
     case float32
