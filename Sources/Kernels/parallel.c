@@ -26,27 +26,25 @@
 
 enum { maximum_workers = 1023, spin_nanoseconds = 800 * 1000 };
 
-/* Each word that one side writes while others read has its own cache line. */
+/* Each word that one side writes while others read has its own cache line; the job has one with what is claimed of it, so
+ * that a worker fetches one line from the caller's processor, and not four, before it begins. */
 static struct {
     _Alignas(64) atomic_uint owned; /* 1: a caller uses the pool */
+    _Alignas(64) atomic_uint epoch; /* futex of idle workers */
     /* The job: written by the owner while no worker is in it. */
+    _Alignas(64) atomic_uint tickets;
+    unsigned shares_in_use;
     nk_body body;
     void *context;
     size_t count, grain;
-    unsigned shares_in_use;
-    _Alignas(64) atomic_uint tickets;
-    _Alignas(64) atomic_uint epoch;    /* futex of idle workers  */
+    /* Chunks that are left of each ticket's share, first + 2^32 end; that of the caller is the first. */
+    atomic_uint_least64_t shares[maximum_workers + 1];
     _Alignas(64) atomic_uint finished; /* futex of the caller    */
     _Alignas(64) atomic_uint caller_sleeps;
     atomic_uint sleepers;
     atomic_uint created;
     atomic_uint spinners; /* workers below this index spin before they sleep */
 } pool;
-
-/* Chunks that are left of each ticket's share; that of the caller is the first. */
-static struct {
-    _Alignas(64) atomic_uint_least64_t chunks; /* first + 2^32 end */
-} shares[maximum_workers + 1];
 
 static atomic_int chosen_threads; /* 0: usable processors */
 static _Thread_local int inside;
@@ -89,27 +87,27 @@ static void open_shares(size_t chunks, unsigned count) {
     pool.shares_in_use = count;
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t first = chunks * i / count, end = chunks * (i + 1) / count;
-        atomic_store_explicit(&shares[i].chunks, first | end << 32, memory_order_relaxed);
+        atomic_store_explicit(&pool.shares[i], first | end << 32, memory_order_relaxed);
     }
 }
 
 /* Claims the first or the last chunk that is left of a share. */
 static int claim(unsigned share, int last, size_t *chunk) {
-    uint64_t left = atomic_load_explicit(&shares[share].chunks, memory_order_relaxed);
+    uint64_t left = atomic_load_explicit(&pool.shares[share], memory_order_relaxed);
     for (;;) {
         const uint64_t first = (uint32_t)left, end = left >> 32;
         if (first >= end) return 0;
         *chunk = last ? end - 1 : first;
         const uint64_t rest = last ? first | (end - 1) << 32 : (first + 1) | end << 32;
-        if (atomic_compare_exchange_weak_explicit(&shares[share].chunks, &left, rest, memory_order_relaxed,
+        if (atomic_compare_exchange_weak_explicit(&pool.shares[share], &left, rest, memory_order_relaxed,
                                                   memory_order_relaxed))
             return 1;
     }
 }
 
 static void run_chunks(unsigned own) {
-    for (unsigned i = 0; i < pool.shares_in_use; i++) {
-        const unsigned share = (own + i) % pool.shares_in_use;
+    const unsigned all = pool.shares_in_use;
+    for (unsigned i = 0, share = own; i < all; i++, share = share + 1 < all ? share + 1 : 0) {
         size_t chunk;
         while (claim(share, i > 0, &chunk)) {
             const size_t begin = chunk * pool.grain;
