@@ -102,7 +102,7 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     /* Panels side by side hide the latency of one row's sums. Weights that no second-level cache holds are read up to a fifth
      * faster in order, one panel after the other. */
     const size_t cached_bytes = 1 << 20;
-    const size_t bytes = panels * nk_panel_bytes(job->linears[0].codec, job->inputs);
+    const size_t bytes = panels * nk_panel_bytes(job->linears[0].codec, inputs); /* of at least one input */
     job->panels_at_once = rows > job->product->wide_rows || (rows == 1 && bytes > cached_bytes) ? 1 : most_panels;
 
     /* Work below about 4 microseconds is not worth a hand-over; a claim should be about that long. */
