@@ -103,7 +103,8 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
      * faster in order, one panel after the other. */
     const size_t cached_bytes = 1 << 20;
     const size_t bytes = panels * nk_panel_bytes(job->linears[0].codec, inputs); /* of at least one input */
-    job->panels_at_once = rows > job->product->wide_rows || (rows == 1 && bytes > cached_bytes) ? 1 : most_panels;
+    const int few_rows = rows <= job->product->wide_rows;
+    job->panels_at_once = few_rows && (rows > 1 || bytes <= cached_bytes) ? most_panels : 1;
 
     /* Work below about 4 microseconds is not worth a hand-over; a claim should be about that long. */
     static const double speeds[] = {[NK_CODEC_F32] = 1, [NK_CODEC_BF16] = 2, [NK_CODEC_I8] = 4, [NK_CODEC_I4] = 3};
@@ -114,13 +115,15 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     if (threads != 1 && workers > 1 && job->chunks * panels < 2 * workers)
         job->chunks = nk_minimum(job->tiles, nk_ceiling(2 * workers, panels));
     const size_t units = job->chunks * panels;
-    const double unit_work = work / (double)units;
-    size_t grain = unit_work >= claim ? 1 : (size_t)(claim / unit_work) + 1;
-    if (threads != 1) grain = nk_maximum(1, nk_minimum(grain, units / (2 * workers)));
-    if (rows <= job->product->wide_rows) { /* they wait for memory: a core reads this in about 4 microseconds */
+    size_t grain;
+    if (few_rows) { /* they wait for memory: a core reads this in about 4 microseconds */
         const size_t claim_bytes = 96 * 1024;
         grain = nk_round_up(nk_ceiling(claim_bytes * panels, bytes), job->panels_at_once);
         grain = nk_minimum(grain, nk_ceiling(units, workers));
+    } else {
+        const double unit_work = work / (double)units;
+        grain = unit_work >= claim ? 1 : (size_t)(claim / unit_work) + 1;
+        if (threads != 1) grain = nk_maximum(1, nk_minimum(grain, units / (2 * workers)));
     }
     nk_parallel_for(units, grain, threads, multiply_units, job);
 }

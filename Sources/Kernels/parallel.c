@@ -200,7 +200,7 @@ static void await_workers(unsigned joined) {
 
 void nk_parallel_for(size_t count, size_t grain, int threads, nk_body body, void *context) {
     if (count == 0) return;
-    grain = nk_maximum(grain, count / UINT32_MAX + 1);
+    grain = nk_maximum(grain, count / UINT32_MAX + 1); /* shares count chunks in 32 bits */
     const size_t chunks = nk_ceiling(count, grain);
     const unsigned wanted = (unsigned)nk_minimum((size_t)nk_running_threads(threads), chunks) - 1;
 

@@ -178,7 +178,7 @@ double nk_measure_peak(nk_peak kind, int threads, double seconds) {
     /* Of arithmetic the best of many short runs: what disturbs a run only makes it slower. Of reading the middle one: who else
      * uses the memory takes a part of it from everything that runs here, as long as it lasts. */
     enum { most_runs = 4096 };
-    double rates[most_runs];
+    double best = 0, rates[most_runs];
     size_t runs = 0;
     const double begin = now();
     do {
@@ -187,10 +187,12 @@ double nk_measure_peak(nk_peak kind, int threads, double seconds) {
         const double passed = now() - start;
         const double work = kind == NK_PEAK_READ ? (double)tasks * (double)job.bytes
                                                     : (double)tasks * (double)job.rounds * chains * operations_per_step(&job);
-        if (passed > 0) rates[runs++] = work / passed;
-    } while (now() - begin < seconds && runs < most_runs);
+        if (passed <= 0) continue;
+        if (work / passed > best) best = work / passed;
+        if (runs < most_runs) rates[runs++] = work / passed;
+    } while (now() - begin < seconds);
     free(memory);
-    if (runs == 0) return 0;
+    if (kind != NK_PEAK_READ || runs == 0) return best;
     qsort(rates, runs, sizeof rates[0], compare_rates);
-    return rates[kind == NK_PEAK_READ ? runs / 2 : runs - 1];
+    return rates[runs / 2];
 }

@@ -26,7 +26,8 @@ struct BenchCommand: ParsableCommand {
 
             With --prompt or --generate, and of decoders unless --tokens says otherwise: tokens per second of reading prompts of \
             so many tokens (pp) and of generating so many (tg), each with --batch texts at once, in the table form that is \
-            usual for it. Of decoders, size and params are what each token multiplies.
+            usual for it. Of decoders, size and params are what each token multiplies; the last layer of a prompt counts as \
+            any other, though it is spared most of its work. What shares are of is measured again before each sample.
 
             With --flops nothing is run, and no weights are needed: multiply-accumulates are counted from config.json, for \
             --tokens or an image of the configured size, reduced as --reduce says. Without a checkpoint, the counts of \

@@ -60,7 +60,7 @@ struct GenerationBenchmark {
         }
 
         /// Operations or bytes of a run that its peak bounds: prompts multiply the weights (the head scores the last token
-        /// alone), generating reads them for each token.
+        /// alone; the last layer, which is spared most of it, counts like any other), generating reads them for each token.
         fileprivate var amount: Double {
             switch work {
             case .prompt(let tokens):
@@ -87,17 +87,23 @@ struct GenerationBenchmark {
     mutating func measure(samples: Int, progress: (_ done: Int, _ total: Int) -> Void) throws(Failure) {
         for sample in 0...samples {
             for index in tests.indices {
-                let most = sample > 0 ? tests[index].peak.measure(seconds: 0.1) : 0
-                var seconds = try seconds(of: tests[index])
-                // Measuring the peak has emptied the caches, which small models live in.
-                if seconds < Self.short { seconds = try self.seconds(of: tests[index]) }
-                if sample > 0 {
-                    tests[index].samples.add(seconds)
-                    tests[index].shares.add(most > 0 ? tests[index].amount / seconds / most : 0)
+                if sample == 0 {
+                    _ = try seconds(of: tests[index])
+                } else {
+                    try addSample(to: index)
                 }
                 progress(sample * tests.count + index + 1, tests.count * (samples + 1))
             }
         }
+    }
+
+    private mutating func addSample(to index: Int) throws(Failure) {
+        let most = tests[index].peak.measure(seconds: 0.1)
+        var seconds = try seconds(of: tests[index])
+        // Measuring the peak has emptied the caches, which small models live in.
+        if seconds < Self.short { seconds = try self.seconds(of: tests[index]) }
+        tests[index].samples.add(seconds)
+        tests[index].shares.add(most > 0 ? tests[index].amount / seconds / most : 0)
     }
 
     private func seconds(of test: Test) throws(Failure) -> Double {

@@ -2,8 +2,6 @@ import Nestling
 
 /// Measures the kernels alone, in turns, as shares of what the machine can do.
 struct KernelBenchmark {
-    private static let sampleSeconds = 0.02
-
     private let peaks: MachinePeaks
     private var results: [(kernel: KernelCase, seconds: Samples, shares: Samples)] = []
 
@@ -19,7 +17,7 @@ struct KernelBenchmark {
             kernel.run()
             let begin = Clock.seconds
             kernel.run()
-            runs.append(min(10_000, max(1, Int(Self.sampleSeconds / max(1e-6, Clock.seconds - begin)))))
+            runs.append(Samples.runs(of: Clock.seconds - begin))
             results.append((kernel, Samples(), Samples()))
             done += 1
             try progress(done, total)
