@@ -47,10 +47,8 @@ public struct PackedWriter {
     private func writeWeights(to path: String, _ progress: Progress?) throws(Failure) {
         let checkpoint = network.weights.checkpoint
         let packed = plan.linears.map { linear in
-            let shape = [
-                Codec.panels(outputs: linear.source.outputs), linear.codec.panelBytes(inputs: linear.source.inputs),
-            ]
-            return SafetensorsWriter.Declaration(name: linear.name, type: .uint8, shape: shape)
+            let bytes = linear.codec.packedBytes(outputs: linear.source.outputs, inputs: linear.source.inputs)
+            return SafetensorsWriter.Declaration(name: linear.name, type: .uint8, shape: [bytes])
         }
         let writer = try SafetensorsWriter(
             path: path, tensors: packed + plan.copies.map { .init(name: $0.name, type: $0.type, shape: $0.shape) },
@@ -62,7 +60,7 @@ public struct PackedWriter {
                 checkpoint, precision: precision, progress: LoadProgress(nil, total: 0))
             try weights.packed(linear.whole, linear.role).cut(
                 outputs: linear.source.outputs, inputs: linear.source.inputs
-            ).writePanels { bytes throws(Failure) in try writer.write(bytes) }
+            ).writePacked { bytes throws(Failure) in try writer.write(bytes) }
         }
         for copy in plan.copies {
             try progress?("save", total - writer.remainingCount, total)

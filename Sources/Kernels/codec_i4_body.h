@@ -119,7 +119,7 @@ static double sampled_error(const float *columns, size_t inputs, const int8_t co
     return error;
 }
 
-static void pack_panel_i4(const float *columns, size_t inputs, void *panel) {
+static void pack_panel_i4(const float *columns, size_t inputs, void *panel, char *sums_place, size_t sums_stride) {
     const int even = sampled_error(columns, inputs, code_tables[1]) < sampled_error(columns, inputs, code_tables[0]);
     const int8_t *codes = code_tables[even];
     uint8_t *bytes = panel;
@@ -127,14 +127,14 @@ static void pack_panel_i4(const float *columns, size_t inputs, void *panel) {
     for (int k = 0; k < 16; k++) bytes[k] = (uint8_t)(codes[k] + 128);
     nk_i4_block block;
     float sums[NK_PANEL] = {0};
-    uint8_t *place = bytes + nk_i4_sums_begin(inputs);
+    memset(sums_place, 0, sizeof sums); /* of no inputs */
     for (size_t begin = 0; begin < inputs; begin += nk_i4_group) {
         load_block(columns, begin, inputs, &block);
         search_scales(codes, &block);
         store_block(codes, &block, bytes + nk_i4_header + begin / nk_i4_group * nk_i4_group_bytes, sums);
         if ((begin + nk_i4_group) % NK_SUM_INPUTS == 0 || begin + nk_i4_group >= inputs) {
-            memcpy(place, sums, sizeof sums);
-            place += sizeof sums;
+            memcpy(sums_place, sums, sizeof sums);
+            sums_place += sums_stride;
         }
     }
 }

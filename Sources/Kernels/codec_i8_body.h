@@ -4,7 +4,7 @@
 /* The numbers that quantization gives are below 2^22, where adding 1.5 * 2^23 leaves no fraction. */
 static inline int32_t rounded_weight(float x) { return (int32_t)(nk_bits_of(x + 0x1.8p23f) - 0x4b400000); }
 
-static void pack_panel_i8(const float *columns, size_t inputs, void *panel) {
+static void pack_panel_i8(const float *columns, size_t inputs, void *panel, char *sums_place, size_t sums_stride) {
     uint32_t greatest[NK_PANEL] = {0};
     float inverse[NK_PANEL], scales[NK_PANEL];
     for (size_t i = 0; i < inputs; i++)
@@ -15,7 +15,7 @@ static void pack_panel_i8(const float *columns, size_t inputs, void *panel) {
     for (int lane = 0; lane < NK_PANEL; lane++) scales[lane] = nk_quantization_scale(greatest[lane], &inverse[lane]);
     memcpy(panel, scales, sizeof scales);
     uint32_t *words = (uint32_t *)panel + NK_PANEL, sums[NK_PANEL] = {0};
-    char *place = (char *)panel + nk_i8_sums_begin(inputs);
+    memset(sums_place, 0, sizeof sums); /* of no inputs */
     for (size_t i = 0; i < inputs; i += 4) {
         uint32_t quads[NK_PANEL] = {0};
         for (size_t j = 0; j < 4; j++)
@@ -27,8 +27,8 @@ static void pack_panel_i8(const float *columns, size_t inputs, void *panel) {
             }
         memcpy(words + i / 4 * NK_PANEL, quads, sizeof quads);
         if ((i + 4) % NK_SUM_INPUTS == 0 || i + 4 >= inputs) {
-            memcpy(place, sums, sizeof sums);
-            place += sizeof sums;
+            memcpy(sums_place, sums, sizeof sums);
+            sums_place += sums_stride;
         }
     }
 }

@@ -34,7 +34,9 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
     const size_t first = job->rows * tile / job->tiles, rows = job->rows * (tile + 1) / job->tiles - first;
     const size_t row = job->first_row + first, column = panel * NK_PANEL, stride = NK_PANEL * count;
     const size_t panel_bytes = nk_panel_bytes(linear->codec, linear->packed_inputs);
-    _Alignas(64) float sums[most_tile_rows * NK_PANEL]; /* or few rows of most_panels */
+    const size_t packed_panels = nk_ceiling(linear->packed_outputs, NK_PANEL);
+    const size_t sums = nk_panel_sums(linear->codec, job->inputs); /* the last are those over the inputs in use */
+    _Alignas(64) float results[most_tile_rows * NK_PANEL]; /* or few rows of most_panels */
     const nk_word *words = job->prepared ? job->prepared + first * job->row_words
                                          : (const nk_word *)(job->input + row * job->input_stride);
     const nk_epilogue_f32 epilogue = {
@@ -60,12 +62,15 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
         .panel_count = count,
         .inputs = job->inputs,
         .packed_inputs = linear->packed_inputs,
-        .sums = sums,
+        .weight_sums = sums == 0 ? NULL
+                                 : (const char *)linear->packed + packed_panels * panel_bytes +
+                                       ((sums - 1) * packed_panels + panel) * NK_SUM_BYTES,
+        .sums = results,
         .sums_stride = stride,
         .epilogue = fused ? &epilogue : NULL,
     };
     job->product->tile(&operands);
-    if (!fused) job->kernels->epilogue_f32(sums, stride, rows, nk_minimum(stride, linear->outputs - column), &epilogue);
+    if (!fused) job->kernels->epilogue_f32(results, stride, rows, nk_minimum(stride, linear->outputs - column), &epilogue);
 }
 
 static void multiply_units(size_t begin, size_t end, void *context) {

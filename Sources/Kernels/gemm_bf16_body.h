@@ -16,7 +16,7 @@ VECTOR_INLINE vec tile_multiply(vec words, vec x, vec sums) { return v_fma(x, wo
 VECTOR_INLINE vec tile_start(const nk_tile *t, const int r) { return v_set(0.0f); }
 VECTOR_INLINE int tile_continues(const nk_tile *t) { return 0; }
 VECTOR_INLINE vec tile_continue(const nk_tile *t, const int r, const float *c) { return v_set(0.0f); }
-VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *panel, size_t lane, vec sums) {
+VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *panel, size_t column, vec sums) {
     return sums;
 }
 

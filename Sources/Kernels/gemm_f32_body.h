@@ -16,7 +16,7 @@ VECTOR_INLINE int tile_continues(const nk_tile *t) { return t->start_scale != NU
 VECTOR_INLINE vec tile_continue(const nk_tile *t, const int r, const float *c) {
     return v_mul(v_set(t->start_scale[r]), v_load(c));
 }
-VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *panel, size_t lane, vec sums) {
+VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *panel, size_t column, vec sums) {
     return sums;
 }
 

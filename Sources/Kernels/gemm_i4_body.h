@@ -27,20 +27,7 @@ VECTOR_INLINE size_t groups_of(const nk_tile *t) {
     return nk_ceiling(nk_summed_inputs(t->inputs, t->packed_inputs), nk_i4_group);
 }
 
-VECTOR_INLINE const float *sums_of_weights(const nk_tile *t, size_t panel) {
-    return (const float *)(t->panels + panel * t->panel_bytes +
-                           nk_sums_place(nk_i4_sums_begin(t->packed_inputs), t->inputs));
-}
-
 /* ---- few rows ---- */
-
-/* What is read of a panel besides its groups, of the next one too. */
-VECTOR_INLINE void prefetch_sums(const nk_tile *t, size_t panel) {
-    const char *const sums = (const char *)sums_of_weights(t, panel);
-#pragma clang loop unroll(full)
-    for (int byte = 0; byte < NK_PANEL * 4; byte += 64) __builtin_prefetch(sums + byte, 0, 3);
-    __builtin_prefetch(t->panels + (panel + 1) * t->panel_bytes, 0, 3);
-}
 
 /* One panel at a time: memory is read fastest in order. A strip is the two halves of the same bytes: VW outputs, and those
  * 16 further on. */
@@ -55,7 +42,9 @@ VECTOR_INLINE void direct(const int rows, const nk_tile *operands, size_t panel)
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) words[r] = t->rows + (size_t)r * t->row_stride + nk_i4_row_header;
     source += nk_i4_header;
-    prefetch_sums(t, panel);
+#pragma clang loop unroll(full)
+    for (int byte = 0; byte < NK_SUM_BYTES; byte += 64)
+        __builtin_prefetch(t->weight_sums + panel * NK_SUM_BYTES + byte, 0, 3);
     for (size_t group = 0; group < groups; group++, source += nk_i4_group_bytes) {
         veci whole[most_direct_rows][strips][2];
 #pragma clang loop unroll(full)
@@ -225,7 +214,7 @@ static void multiply_rows(const nk_tile *t) {
         const nk_word *words = t->rows + row * t->row_stride;
         const vec scale = v_set(nk_float_of(words[0])), zero = v_set((float)(int32_t)words[1]);
         for (size_t panel = 0; panel < t->panel_count; panel++) {
-            const float *of_weights = sums_of_weights(t, panel);
+            const float *of_weights = (const float *)(t->weight_sums + panel * NK_SUM_BYTES);
             float *sums = t->sums + row * t->sums_stride + panel * NK_PANEL;
             for (size_t lane = 0; lane < NK_PANEL; lane += VW) {
                 const vec weights = v_load(of_weights + lane);

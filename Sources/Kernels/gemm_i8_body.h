@@ -17,11 +17,10 @@ VECTOR_INLINE veci tile_start(const nk_tile *t, const int r) {
 }
 VECTOR_INLINE int tile_continues(const nk_tile *t) { return 0; }
 VECTOR_INLINE veci tile_continue(const nk_tile *t, const int r, const float *c) { return vi_set(0); }
-VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *panel, size_t lane, veci sums) {
+VECTOR_INLINE vec tile_finish(const nk_tile *t, const int r, const nk_word *panel, size_t column, veci sums) {
     const nk_word *row = t->rows + (size_t)r * t->row_stride;
-    const char *weight_sums = (const char *)panel + nk_sums_place(nk_i8_sums_begin(t->packed_inputs), t->inputs);
-    const veci of_zero = vi_mul(vi_set((int32_t)row[1]), vi_load((const int32_t *)weight_sums + lane));
-    const vec scale = v_load((const float *)panel + lane);
+    const veci of_zero = vi_mul(vi_set((int32_t)row[1]), vi_load((const int32_t *)t->weight_sums + column));
+    const vec scale = v_load((const float *)panel + column % NK_PANEL);
     return v_mul(v_mul(vi_to_float(vi_sub(sums, of_zero)), scale), v_set(nk_float_of(row[0])));
 }
 
@@ -35,6 +34,7 @@ static void multiply_spans(const nk_tile *operands) {
             nk_tile t = *operands;
             t.span = span;
             t.panels += panel * t.panel_bytes;
+            t.weight_sums += panel * NK_SUM_BYTES;
             t.panel_count = 1;
             t.sums = sums;
             t.sums_stride = NK_PANEL;

@@ -15,7 +15,7 @@
  *     tile_sums tile_multiply(words, x, sums) x: the address of the row's word
  *     tile_sums tile_start(t, r)
  *     tile_continues(t), tile_sums tile_continue(t, r, c)   to start from what is already stored at c
- *     vec tile_finish(t, r, panel, lane, sums)
+ *     vec tile_finish(t, r, panel, column, sums)   column: the first output's, from the first panel's first on
  */
 
 enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, most_strips = 4, prefetch_distance = 64 };
@@ -27,8 +27,8 @@ enum { most_tile_rows = VW == 16 ? 14 : 6 };
     _Pragma("clang loop unroll(full)") for (int r = 0; r < rows; r++)                                                \
         _Pragma("clang loop unroll(full)") for (int s = 0; s < 2 * strips; s++) {                                    \
             const size_t index = first_strip + (size_t)(s / 2);                                                      \
-            const size_t lane = index % strips_per_panel * strip_width + (size_t)(s % 2 * VW);                       \
-            const vec result = tile_finish(t, r, panel[s / 2], lane, sums[r][s / 2][s % 2]);                         \
+            const size_t column = index * strip_width + (size_t)(s % 2 * VW);                                        \
+            const vec result = tile_finish(t, r, panel[s / 2], column, sums[r][s / 2][s % 2]);                       \
             v_store(address, value);                                                                                 \
         }
 

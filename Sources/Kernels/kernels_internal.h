@@ -140,6 +140,7 @@ typedef struct {
     const char *panels; /* panel_bytes apart */
     size_t panel_bytes, panel_count;
     size_t inputs, packed_inputs; /* in use, and of the panels */
+    const char *weight_sums; /* int8, int4: of the first panel's weights over the inputs; NK_SUM_BYTES for each panel */
     float *sums; /* [row_count, 32 panel_count], sums_stride apart */
     size_t sums_stride;
     /* Where the product takes_epilogue: NULL, or where the results go instead of to `sums`: through a bias and a residual,
@@ -161,8 +162,9 @@ typedef struct {
     void (*tile)(const nk_tile *operands);
     int takes_epilogue;
 
-    /* One panel from and to float32 columns [inputs, 32]. NULL (f32): they are the same. */
-    void (*pack_panel)(const float *columns, size_t inputs, void *panel);
+    /* One panel from and to float32 columns [inputs, 32]. NULL (f32): they are the same. The panel's sums, where there are
+     * any, lie sums_stride bytes apart. */
+    void (*pack_panel)(const float *columns, size_t inputs, void *panel, char *sums, size_t sums_stride);
     void (*unpack_panel)(const void *panel, size_t inputs, float *columns);
 } nk_product;
 

@@ -9,23 +9,19 @@ size_t nk_panel_bytes(nk_codec codec, size_t inputs) {
     switch (codec) {
     case NK_CODEC_F32: return inputs * step;
     case NK_CODEC_BF16: return nk_ceiling(inputs, 2) * step;
-    case NK_CODEC_I8: return nk_i8_sums_begin(inputs) + nk_ceiling(inputs, NK_SUM_INPUTS) * step;
-    case NK_CODEC_I4: return nk_i4_sums_begin(inputs) + nk_ceiling(inputs, NK_SUM_INPUTS) * step;
+    case NK_CODEC_I8: return nk_i8_panel_bytes(inputs);
+    case NK_CODEC_I4: return nk_i4_panel_bytes(inputs);
     }
     return 0;
 }
 
-size_t nk_panel_sums_begin(nk_codec codec, size_t inputs) {
-    switch (codec) {
-    case NK_CODEC_F32: case NK_CODEC_BF16: return nk_panel_bytes(codec, inputs);
-    case NK_CODEC_I8: return nk_i8_sums_begin(inputs);
-    case NK_CODEC_I4: return nk_i4_sums_begin(inputs);
-    }
-    return 0;
+size_t nk_panel_sums(nk_codec codec, size_t inputs) {
+    return codec == NK_CODEC_I8 || codec == NK_CODEC_I4 ? nk_ceiling(nk_maximum(inputs, 1), NK_SUM_INPUTS) : 0;
 }
 
 size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs) {
-    return nk_ceiling(outputs, NK_PANEL) * nk_panel_bytes(codec, inputs);
+    const size_t panels = nk_ceiling(outputs, NK_PANEL);
+    return panels * (nk_panel_bytes(codec, inputs) + nk_panel_sums(codec, inputs) * NK_SUM_BYTES);
 }
 
 typedef struct {
@@ -34,8 +30,8 @@ typedef struct {
     const char *weight;
     nk_dtype dtype;
     size_t outputs, inputs, output_stride, input_stride;
-    char *packed;
-    size_t panel_bytes;
+    char *panels, *sums;
+    size_t panel_bytes, sums_stride;
 } nk_pack_job;
 
 enum { block_inputs = 64, most_block_inputs = 256 };
@@ -78,20 +74,25 @@ static void pack_panels(size_t begin, size_t end, void *context) {
     const nk_pack_job *job = context;
     for (size_t panel = begin; panel < end; panel++) {
         const size_t first = panel * NK_PANEL, lanes = nk_minimum(NK_PANEL, job->outputs - first);
-        char *packed = job->packed + panel * job->panel_bytes;
+        char *packed = job->panels + panel * job->panel_bytes;
         float *columns = job->product->pack_panel ? nk_scratch(job->inputs * NK_PANEL * sizeof(float)) : (float *)packed;
         (job->output_stride == 1 && job->input_stride != 1 ? columns_of_transposed : columns_of_rows)(job, first, lanes,
                                                                                                      columns);
-        if (job->product->pack_panel) job->product->pack_panel(columns, job->inputs, packed);
+        if (job->product->pack_panel)
+            job->product->pack_panel(columns, job->inputs, packed, job->sums + panel * NK_SUM_BYTES, job->sums_stride);
     }
 }
 
 void nk_pack(nk_codec codec, const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
-             size_t input_stride, void *packed, int threads) {
+             size_t input_stride, void *packed, size_t packed_outputs, size_t first_output, int threads) {
+    const size_t panel_bytes = nk_panel_bytes(codec, inputs), first = first_output / NK_PANEL;
+    const size_t packed_panels = nk_ceiling(packed_outputs, NK_PANEL);
     nk_pack_job job = {.kernels = nk_kernels_in_use(), .product = nk_product_in_use(codec), .weight = weight,
                        .dtype = dtype, .outputs = outputs, .inputs = inputs,
-                       .output_stride = output_stride, .input_stride = input_stride, .packed = packed,
-                       .panel_bytes = nk_panel_bytes(codec, inputs)};
+                       .output_stride = output_stride, .input_stride = input_stride,
+                       .panels = (char *)packed + first * panel_bytes, .panel_bytes = panel_bytes,
+                       .sums = (char *)packed + packed_panels * panel_bytes + first * NK_SUM_BYTES,
+                       .sums_stride = packed_panels * NK_SUM_BYTES};
     nk_parallel_for(nk_ceiling(outputs, NK_PANEL), 1 + 4096 / (inputs + 1), threads, pack_panels, &job);
 }
 

@@ -85,7 +85,6 @@ static void prepare_row_i4(const float *input, size_t inputs, nk_word *row) {
 
 static void tile_i4(const nk_tile *t) {
     const size_t inputs = nk_summed_inputs(t->inputs, t->packed_inputs);
-    const size_t sums_place = nk_sums_place(nk_i4_sums_begin(t->packed_inputs), inputs);
     for (size_t row = 0; row < t->row_count; row++) {
         const nk_word *words = t->rows + row * t->row_stride;
         for (size_t panel = 0; panel < t->panel_count; panel++) {
@@ -107,7 +106,8 @@ static void tile_i4(const nk_tile *t) {
                     out[lane] = fmaf((float)sums[lane], nk_float_of(scale), out[lane]);
                 }
             }
-            const float *weight_sums = (const float *)(codes + sums_place), zero = (float)(int32_t)words[1];
+            const float *weight_sums = (const float *)(t->weight_sums + panel * NK_SUM_BYTES);
+            const float zero = (float)(int32_t)words[1];
             for (size_t lane = 0; lane < NK_PANEL && inputs > 0; lane++)
                 out[lane] = fmaf(-zero, weight_sums[lane], out[lane]) * nk_float_of(words[0]);
         }

@@ -14,10 +14,10 @@
  *
  * Weights are stored unsigned, 128 added, because the instructions multiply unsigned by signed bytes. With W = w + 128:
  *     sum w (q - zero) = sum W q - 128 sum (q - zero) - zero sum W.
- * The second term is where sums start. The third is an output's alone but for the factor: panels hold the sums of W over
- * the first NK_SUM_INPUTS, the first 2 NK_SUM_INPUTS... and over all inputs. Products run on to such a place, where what
- * follows the inputs in use adds zero W to the first term and to the third alike.
- * int4 starts its groups at -128 sum q instead, and takes back zero times the panel's sums of scale w, in float32.
+ * The second term is where sums start. The third is an output's alone but for the factor: behind its panels a matrix holds
+ * the sums of W over the first NK_SUM_INPUTS, the first 2 NK_SUM_INPUTS... and over all inputs. Products run on to such a
+ * place, where what follows the inputs in use adds zero W to the first term and to the third alike.
+ * int4 starts its groups at -128 sum q instead, and takes back zero times the sums of scale w, in float32.
  */
 #ifndef NESTLING_QUANTIZED_ROW_H
 #define NESTLING_QUANTIZED_ROW_H
@@ -44,14 +44,9 @@ static inline size_t nk_summed_inputs(size_t inputs, size_t packed_inputs) {
     return nk_minimum(nk_round_up(inputs, NK_SUM_INPUTS), packed_inputs);
 }
 
-/* Where they begin in a panel of int8: after its scales and its quads. */
-static inline size_t nk_i8_sums_begin(size_t packed_inputs) {
-    return NK_PANEL * sizeof(float) + nk_ceiling(packed_inputs, 4) * NK_PANEL * 4;
-}
-
-/* The place of the sums over them, in a panel whose sums begin at byte `begin`. */
-static inline size_t nk_sums_place(size_t begin, size_t inputs) {
-    return begin + (nk_ceiling(nk_maximum(inputs, 1), NK_SUM_INPUTS) - 1) * NK_PANEL * sizeof(float);
+/* Scales, then quads. */
+static inline size_t nk_i8_panel_bytes(size_t inputs) {
+    return NK_PANEL * sizeof(float) + nk_ceiling(inputs, 4) * NK_PANEL * 4;
 }
 
 /* Where the parts of a row go. */

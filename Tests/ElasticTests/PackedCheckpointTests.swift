@@ -75,7 +75,8 @@ import Testing
         for (old, new) in [
             ("\"int8\"", "\"int7\""), ("\"codec\": \"int8\"", "\"codec\": \"bfloat16\""),
             ("\"codec\": \"int8\"", "\"codec\": 8"), ("\"codec\": \"int8\"", "\"rows\": [1, 2], \"codec\": \"int8\""),
-            ("\"dtype\": \"int8\"", "\"dtype\": 8"),
+            ("\"dtype\": \"int8\"", "\"dtype\": 8"), ("\"format\": 2", "\"format\": 1"),
+            ("\"format\": 2", "\"format\": 3"),
         ] {
             #expect(text.contains(old))
             try TemporaryDirectory.write(text.replacing(old, with: new, maxReplacements: 1), to: path)

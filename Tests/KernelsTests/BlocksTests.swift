@@ -33,7 +33,7 @@ extension KernelTests {
                         first = expected.map(\.bitPattern)
                         var packed = [Float](repeating: .nan, count: nk_packed_bytes(NK_CODEC_F32, rows, columns) / 4)
                         var unpacked = [Float](repeating: .nan, count: rows * columns)
-                        nk_pack(NK_CODEC_F32, source, type, rows, columns, columns, 1, &packed, 1)
+                        nk_pack(NK_CODEC_F32, source, type, rows, columns, columns, 1, &packed, rows, 0, 1)
                         nk_unpack(NK_CODEC_F32, packed, columns, rows, columns, &unpacked)
                         #expect(unpacked == expected, "\(type) \(name)")
                         var gathered = [Float](repeating: .nan, count: 2 * columns)

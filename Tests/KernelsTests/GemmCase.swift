@@ -42,7 +42,8 @@ struct GemmCase {
 
     func linear(output: Floats) -> nk_linear {
         nk_linear(
-            codec: codec, packed: panels.start, packed_inputs: packedInputs, inputs: inputs, outputs: outputs,
+            codec: codec, packed: panels.start, packed_outputs: packedOutputs, packed_inputs: packedInputs,
+            outputs: outputs, inputs: inputs,
             bias: bias?.start, activation: activation, multiply: multiply?.start, multiply_stride: stride,
             residual: residual?.start, residual_stride: stride, output: output.start, output_stride: stride)
     }

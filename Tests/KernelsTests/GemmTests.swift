@@ -38,7 +38,8 @@ extension KernelTests {
             forEachInstructionSet { _ in
                 let output = Floats(6)
                 var linear = nk_linear(
-                    codec: NK_CODEC_F32, packed: panels.start, packed_inputs: 0, inputs: 0, outputs: 3,
+                    codec: NK_CODEC_F32, packed: panels.start, packed_outputs: 3, packed_inputs: 0, outputs: 3,
+                    inputs: 0,
                     bias: bias.start,
                     activation: NK_IDENTITY, multiply: nil, multiply_stride: 0, residual: nil, residual_stride: 0,
                     output: output.start, output_stride: 3)

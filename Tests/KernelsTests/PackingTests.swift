@@ -38,7 +38,7 @@ extension KernelTests {
                                 nk_pack(
                                     NK_CODEC_F32, $0.baseAddress! + offset, type, outputs, inputs,
                                     transposed ? 1 : stride,
-                                    transposed ? stride : 1, result.start, 0)
+                                    transposed ? stride : 1, result.start, outputs, 0, 0)
                             }
                             let label = "\(isa) \(type) \(outputs) x \(inputs) \(transposed) \(offset)"
                             var wrong = 0

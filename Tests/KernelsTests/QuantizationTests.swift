@@ -12,7 +12,8 @@ extension KernelTests {
             let panels = packed(weights.flatMap { $0 }, outputs: outputs, inputs: count, codec: codec)
             let output = Floats(rows.count * outputs)
             var linear = nk_linear(
-                codec: codec, packed: panels.start, packed_inputs: count, inputs: inputs ?? count, outputs: outputs,
+                codec: codec, packed: panels.start, packed_outputs: outputs, packed_inputs: count, outputs: outputs,
+                inputs: inputs ?? count,
                 bias: nil, activation: NK_IDENTITY, multiply: nil, multiply_stride: 0, residual: nil,
                 residual_stride: 0, output: output.start, output_stride: outputs)
             nk_gemm(rows.flatMap { $0 }, count, rows.count, &linear, 1, threads)

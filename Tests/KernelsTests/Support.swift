@@ -79,7 +79,7 @@ final class Floats {
 func packed(_ weight: [Float], outputs: Int, inputs: Int, codec: nk_codec = NK_CODEC_F32) -> Floats {
     let result = Floats(nk_packed_bytes(codec, outputs, inputs) / 4)
     weight.withUnsafeBytes {
-        nk_pack(codec, $0.baseAddress!, NK_F32, outputs, inputs, inputs, 1, result.start, 1)
+        nk_pack(codec, $0.baseAddress!, NK_F32, outputs, inputs, inputs, 1, result.start, outputs, 0, 1)
     }
     return result
 }

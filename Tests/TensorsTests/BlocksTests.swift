@@ -26,7 +26,7 @@ import Testing
         for codec in [Codec.float32, .int8] {
             func panels(_ matrix: StoredMatrix) throws -> [UInt8] {
                 var written: [UInt8] = []
-                try PackedLinear(packing: matrix, as: codec, bias: nil).writePanels { written.append(contentsOf: $0) }
+                try PackedLinear(packing: matrix, as: codec, bias: nil).writePacked { written.append(contentsOf: $0) }
                 return written
             }
             #expect(try panels(blocks.rows(from: 4970, count: 33)) == panels(numbers.rows(from: 4970, count: 33)))

@@ -108,6 +108,38 @@ import Testing
         #expect(whole.parameters == 3500)
     }
 
+    /// What is written of a cut is a packed matrix of its size, with the cut's products bit for bit, also of a cut of itself.
+    @Test(arguments: Codec.allCases) func writtenCuts(codec: Codec) throws {
+        let (outputs, inputs) = (197, 423)
+        let whole = try PackedLinear(
+            packing: Self.stored(Self.numbers(outputs * inputs, seed: 6), rows: outputs, columns: inputs, .float32),
+            as: codec, bias: nil)
+        for (m, n) in [(197, 423), (197, 256), (96, 423), (65, 128), (33, 1), (1, 200), (160, 384), (97, 385)] {
+            let packedInputs = codec.cuttableInputs(n, of: inputs)
+            var bytes: [UInt8] = []
+            try whole.cut(outputs: m, inputs: packedInputs).writePacked { bytes.append(contentsOf: $0) }
+            #expect(bytes.count == codec.packedBytes(outputs: m, inputs: packedInputs))
+            let owner = Bytes(bytes)
+            let read = try PackedLinear(
+                packed: UnsafeRawBufferPointer(start: owner.start, count: bytes.count), owner: owner, codec: codec,
+                outputs: m, inputs: packedInputs, bias: nil)
+            for (a, b) in [(m, n), ((m + 1) / 2, (n + 1) / 2)] {
+                for rows in [1, 2, 9] {
+                    let input = Self.numbers(rows * b, seed: 7).map { $0 + 0.7 }
+                    #expect(
+                        Self.product(read.prefix(outputs: a, inputs: b), input, rows: rows)
+                            == Self.product(whole.prefix(outputs: a, inputs: b), input, rows: rows), "\(a) x \(b)")
+                }
+            }
+        }
+    }
+
+    /// Sizes of which no file can be are no sizes of other ones.
+    @Test func sizesDoNotWrap() {
+        let most = Int(Int32.max)
+        for codec in Codec.allCases { #expect(codec.packedBytes(outputs: most, inputs: most) >= most * (most / 4)) }
+    }
+
     @Test func epilogues() throws {
         let (rows, outputs, inputs) = (3, 37, 5)
         let linear = try PackedLinear(
@@ -178,9 +210,9 @@ import Testing
                 read.count > 1 && read.first?.lowerBound == 0 && read.last?.upperBound == type.bytes(rows * columns))
             #expect(zip(read, read.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
             var packed = [UInt8](repeating: 0, count: nk_packed_bytes(codec.kernel, rows, columns))
-            nk_pack(codec.kernel, matrix.bytes, type.kernel, rows, columns, columns, 1, &packed, 0)
+            nk_pack(codec.kernel, matrix.bytes, type.kernel, rows, columns, columns, 1, &packed, rows, 0, 0)
             var written: [UInt8] = []
-            try linear.writePanels { written.append(contentsOf: $0) }
+            try linear.writePacked { written.append(contentsOf: $0) }
             #expect(written == packed)
         }
         var end = 0

@@ -88,14 +88,18 @@ void nk_convert(const void *source, nk_dtype from, size_t count, void *destinati
 
 /* ---- packed matrices and products ---- */
 
-/* Output rows per panel. A weight [outputs, inputs] is packed as panels of 32 output rows that hold all they need, scales
- * included; inside a panel the weights follow each other along the input. So a prefix of the outputs is fewer panels, and
- * a prefix of the inputs is a shorter run inside each panel. int8 and int4 panels end in sums of the weights over the first
- * NK_SUM_INPUTS inputs, over the first 2 NK_SUM_INPUTS... and over all, which products need whose input is not quantized
- * around 0. Missing rows of the last panel are zero. The bytes do not
- * depend on the instruction set (little-endian), so packed matrices may be written to files. */
+/* Output rows per panel. A weight [outputs, inputs] is packed as panels of 32 output rows, scales included; inside a panel
+ * the weights follow each other along the input. So a prefix of the outputs is fewer panels, and a prefix of the inputs is
+ * a shorter run inside each panel. Missing rows of the last panel are zero.
+ *
+ * Behind all panels of int8 and int4 follow sums of the weights, which products need whose input is not quantized around 0:
+ * of every output over the first NK_SUM_INPUTS inputs, then of every output over the first 2 NK_SUM_INPUTS... and in the end
+ * over all. NK_SUM_BYTES hold those of a panel. (Inside the panels they would break the stream in which these are read.)
+ *
+ * The bytes do not depend on the instruction set (little-endian), so packed matrices may be written to files. */
 #define NK_PANEL 32
 #define NK_SUM_INPUTS 128
+#define NK_SUM_BYTES (4 * NK_PANEL)
 
 /* How a packed matrix holds its weights. w[lane][i] is the weight of output `lane` of the panel and input i; q are whole
  * numbers. */
@@ -106,7 +110,7 @@ typedef enum {
      * a zero. The input is rounded likewise; products are summed in float32. */
     NK_CODEC_BF16 = 1,
     /* int8, symmetric per output: 32 float32 scales s[lane] = max |w[lane]| / 127, then bytes q[lane][i] + 128 at
-     * 128 + 128 (i / 4) + 4 lane + i % 4, w ~ s q, padded with q = 0, then the sums of these bytes as int32. Each row of the
+     * 128 + 128 (i / 4) + 4 lane + i % 4, w ~ s q, padded with q = 0. Sums are of these bytes, as int32. Each row of the
      * input is quantized over the inputs in use, between its least and its greatest number (quantized_row.h); sums of
      * products are exact, then scaled in float32. A row that holds an infinity or NaN gives NaN; rows and weights below
      * 2^-100 count as 0. */
@@ -118,20 +122,20 @@ typedef enum {
     NK_CODEC_I4 = 3
 } nk_codec;
 
-/* Bytes of one panel, a multiple of 64, and of all panels of a packed [outputs, inputs]. */
+/* Bytes of one panel, a multiple of 64; how many sums of its weights each output has (0, or at
+ * least 1); bytes of a packed [outputs, inputs]. */
 size_t nk_panel_bytes(nk_codec codec, size_t inputs);
+size_t nk_panel_sums(nk_codec codec, size_t inputs);
 size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs);
 
-/* Where the sums of weights begin in a panel; nk_panel_bytes where there are none. A panel cut to a multiple of
- * NK_SUM_INPUTS inputs is a prefix of what comes before, and as many of the sums, 4 NK_PANEL bytes each. */
-size_t nk_panel_sums_begin(nk_codec codec, size_t inputs);
-
-/* Packs weight[o * output_stride + i * input_stride] (strides in elements; elements of `dtype`, any alignment) into
- * nk_packed_bytes at `packed` (aligned to 64 bytes), on up to `threads` threads. */
+/* Packs weight[o * output_stride + i * input_stride] (strides in elements; elements of `dtype`, any alignment) as the
+ * outputs from first_output on, a multiple of NK_PANEL, of a packed [packed_outputs, inputs]: nk_packed_bytes at `packed`,
+ * aligned to 64 bytes. On up to `threads` threads. */
 void nk_pack(nk_codec codec, const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
-             size_t input_stride, void *packed, int threads);
+             size_t input_stride, void *packed, size_t packed_outputs, size_t first_output, int threads);
 
-/* Writes the leading [outputs, inputs] of a packed matrix as row-major float32, as the products see them. */
+/* Writes the leading [outputs, inputs] of a packed matrix, or of its panels from `packed` on, as row-major float32, as the
+ * products see them. */
 void nk_unpack(nk_codec codec, const void *packed, size_t packed_inputs, size_t outputs, size_t inputs, float *weight);
 
 typedef enum {
@@ -160,10 +164,9 @@ typedef enum {
  * int4: whole numbers in each group; one fused multiply-add per group. */
 typedef struct {
     nk_codec codec;
-    const void *packed;   /* aligned to 64 bytes                                        */
-    size_t packed_inputs; /* inputs of the packed matrix: panels are nk_panel_bytes(codec, packed_inputs) apart */
-    size_t inputs;        /* <= packed_inputs: the prefix used                          */
-    size_t outputs;       /* the prefix used                                            */
+    const void *packed; /* aligned to 64 bytes                                          */
+    size_t packed_outputs, packed_inputs; /* of the packed matrix                       */
+    size_t outputs, inputs;               /* the prefix used, at most as many           */
     const float *_Nullable bias;
     nk_activation activation;
     const float *_Nullable multiply;

@@ -11,7 +11,7 @@ public import Tensors
 ///
 /// A tensor of more dimensions (a convolution's) is a matrix too: the columns are all dimensions but the first.
 ///
-/// A tensor that is packed (``codec``) holds the matrix as panels: U8 `[panels, bytes of a panel]`.
+/// A tensor that is packed (``codec``) holds the matrix as a vector of U8: ``Codec/packedBytes(outputs:inputs:)``.
 ///
 /// With ``scale`` the layer's outputs are multiplied, the bias included: `s * (W x + b)` (LayerScale, Touvron et al., arXiv
 /// 2103.17239). It is folded into weights and bias when they are packed; a packed tensor has it already, its bias has not.

@@ -70,9 +70,8 @@ extension Checkpoint {
         guard let codec = node.codec else {
             return try tensor(node.weight, shape: node.shape)
         }
-        let panelBytes = codec.panelBytes(inputs: node.columns)
         return try tensor(
-            node.weight, shape: [Codec.panels(outputs: node.rows), panelBytes], types: [.uint8])
+            node.weight, shape: [codec.packedBytes(outputs: node.rows, inputs: node.columns)], types: [.uint8])
     }
 
     /// The table that a node `{"weight", "shape"}` describes.

@@ -88,7 +88,7 @@ private struct Use {
     func firstNotFinite() throws(Failure) -> Int? {
         guard let layer, let codec = layer.codec else { return try tensor.firstNotFinite() }
         let linear = try PackedLinear(
-            panels: tensor.bytes, owner: tensor.file, codec: codec, outputs: layer.rows, inputs: layer.columns,
+            packed: tensor.bytes, owner: tensor.file, codec: codec, outputs: layer.rows, inputs: layer.columns,
             bias: nil)
         return try linear.firstNotFinite()
     }

@@ -46,7 +46,7 @@ public final class CheckpointWeights: WeightSource {
         let linear: PackedLinear
         if let codec = node.codec {
             linear = try PackedLinear(
-                panels: tensor.bytes, owner: tensor.file, codec: codec, outputs: node.rows, inputs: node.columns,
+                packed: tensor.bytes, owner: tensor.file, codec: codec, outputs: node.rows, inputs: node.columns,
                 bias: bias)
             try progress.advance(by: tensor.bytes.count)
         } else {

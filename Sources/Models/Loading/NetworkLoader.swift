@@ -7,8 +7,9 @@ public import Tensors
 public struct NestlingSettings: Sendable {
     /// The file's name.
     public static let fileName = "nestling.json"
-    /// The form of the file that this library writes.
-    static let format = 1
+    /// The form that this library writes. Format 1 had sums of weights inside of packed panels; is the same without packed
+    /// weights.
+    static let format = 2
 
     /// The network, where a `config.json` cannot say it.
     public var architecture: Architecture?
@@ -26,7 +27,7 @@ public struct NestlingSettings: Sendable {
     public init(_ source: any FileSource) throws(Failure) {
         guard let fields = try source.fields(Self.fileName) else { return }
         let format = try fields.integer("format", in: 1...Int.max)
-        guard format == Self.format else {
+        guard format <= Self.format else {
             throw Failure(.unsupported, "\(Self.fileName): format \(format) is newer than this library")
         }
         try fields.refuseUnknownKeys(known: [
@@ -35,6 +36,11 @@ public struct NestlingSettings: Sendable {
         if let name = try fields.optionalString("dtype") {
             guard let codec = Codec(rawValue: name) else {
                 throw Failure(.unsupported, "\(Self.fileName): dtype \(name.quoted) is not known")
+            }
+            guard format == Self.format else {
+                throw Failure(
+                    .unsupported,
+                    "\(Self.fileName): weights packed in format \(format); convert the original checkpoint again")
             }
             self.codec = codec
         }

@@ -38,8 +38,7 @@ public struct KernelCase {
     /// One row by matrices that together are in no cache, one after the other: what generating a token does.
     public static func row(inputs: Int, outputs: Int, codec: Codec) throws(Failure) -> KernelCase {
         let weights = try RandomMatrix(rows: outputs, columns: inputs, scale: 0.05)
-        // The sums of weights that panels end in are not read, but for the last.
-        let bytes = Codec.panels(outputs: outputs) * nk_panel_sums_begin(codec.kernel, inputs)
+        let bytes = Codec.panels(outputs: outputs) * codec.panelBytes(inputs: inputs)
         var linears: [PackedLinear] = []
         for _ in 0..<max(2, (256 << 20) / bytes + 1) {
             linears.append(try PackedLinear(packing: weights.stored, as: codec, bias: nil))

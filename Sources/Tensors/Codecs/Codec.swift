@@ -3,7 +3,8 @@ public import Kernels
 /// How the weights of a packed matrix are stored, and in which arithmetic they are multiplied. Sums are float32 in the end.
 ///
 /// All are panels of 32 outputs, in which one input follows the other with its weights to all of them: a prefix of the outputs is
-/// fewer panels and a prefix of the inputs a shorter run inside each, in every codec.
+/// fewer panels and a prefix of the inputs a shorter run inside each, in every codec. Sums of weights follow behind all panels
+/// where products need them.
 public enum Codec: String, Sendable, CaseIterable {
     /// IEEE 754 single precision; products and sums in it.
     case float32
@@ -28,17 +29,15 @@ public enum Codec: String, Sendable, CaseIterable {
     /// Bytes of a panel of 32 outputs over so many inputs.
     public func panelBytes(inputs: Int) -> Int { nk_panel_bytes(kernel, inputs) }
 
+    /// Bytes of a packed matrix with at most `Int32.max` outputs and inputs; at most `Int.max`.
+    public func packedBytes(outputs: Int, inputs: Int) -> Int {
+        Int(clamping: UInt(bitPattern: nk_packed_bytes(kernel, outputs, inputs)))
+    }
+
     /// Bytes that a product reads for each weight, scales included, of rows as long as those of large models.
     public var bytesPerWeight: Double {
         let inputs = 4096
-        return Double(nk_panel_sums_begin(kernel, inputs)) / Double(inputs * Int(NK_PANEL))
-    }
-
-    /// The bytes of a panel that a cut to `inputs` of its `packedInputs` keeps: of the weights, and of what follows them.
-    public func panelParts(inputs: Int, of packedInputs: Int) -> (weights: Range<Int>, sums: Range<Int>) {
-        let weights = nk_panel_sums_begin(kernel, inputs)
-        let sums = nk_panel_sums_begin(kernel, packedInputs)
-        return (0..<weights, sums..<sums + panelBytes(inputs: inputs) - weights)
+        return Double(panelBytes(inputs: inputs)) / Double(inputs * Int(NK_PANEL))
     }
 
     /// The least number of inputs, at least `inputs`, to which a panel of `packedInputs` can be cut so that products with the

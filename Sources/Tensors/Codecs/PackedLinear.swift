@@ -8,9 +8,10 @@ public struct PackedLinear: Linear, @unchecked Sendable {
     public let codec: Codec
     public let outputs: Int
     public let inputs: Int
-    private let panels: UnsafeRawPointer
-    /// What keeps `panels` valid.
+    private let packed: UnsafeRawPointer
+    /// What keeps `packed` valid.
     private let owner: any AnyObject & Sendable
+    private let packedOutputs: Int
     private let packedInputs: Int
     private let bias: Vector?
     public let storageBytes: Int
@@ -22,49 +23,50 @@ public struct PackedLinear: Linear, @unchecked Sendable {
         packing weight: StoredMatrix, as codec: Codec, bias: Vector?, threads: Int = 0,
         finished: (Range<Int>) -> Void = { _ in }
     ) throws(Failure) {
-        let bytes = nk_packed_bytes(codec.kernel, weight.rows, weight.columns)
+        let bytes = codec.packedBytes(outputs: weight.rows, inputs: weight.columns)
         let storage = try AlignedStorage(bytes: bytes)
-        let panelBytes = codec.panelBytes(inputs: weight.columns)
         weight.forEachPiece(finished: finished) { piece, firstRow in
             nk_pack(
                 codec.kernel, piece.bytes, piece.type.kernel, piece.rows, piece.columns, piece.columns, 1,
-                UnsafeMutableRawPointer(storage.pointer) + firstRow / Int(NK_PANEL) * panelBytes, Int32(threads))
+                storage.pointer, weight.rows, firstRow, Int32(threads))
         }
         self.init(
-            panels: storage.pointer, owner: storage, codec: codec, packedInputs: weight.columns, bias: bias,
-            outputs: weight.rows, inputs: weight.columns, storageBytes: bytes + (bias?.bytes ?? 0))
+            packed: storage.pointer, owner: storage, codec: codec, packedOutputs: weight.rows,
+            packedInputs: weight.columns, bias: bias, outputs: weight.rows, inputs: weight.columns,
+            storageBytes: bytes + (bias?.bytes ?? 0))
     }
 
-    /// Uses panels that lie packed in a file, in place if they are aligned to a cache line.
+    /// Uses a matrix that lies packed in a file, in place if it is aligned to a cache line.
     ///
     /// - Parameters:
-    ///   - panels: `Codec.panels(outputs:)` times `codec.panelBytes(inputs:)` bytes.
+    ///   - packed: `codec.packedBytes(outputs:inputs:)` bytes.
     ///   - owner: keeps them valid.
     public init(
-        panels: UnsafeRawBufferPointer, owner: any AnyObject & Sendable, codec: Codec, outputs: Int, inputs: Int,
+        packed: UnsafeRawBufferPointer, owner: any AnyObject & Sendable, codec: Codec, outputs: Int, inputs: Int,
         bias: Vector?
     ) throws(Failure) {
-        guard let base = panels.baseAddress, panels.count == nk_packed_bytes(codec.kernel, outputs, inputs) else {
-            throw Failure(.internal, "\(panels.count) bytes are not \(outputs) x \(inputs) packed as \(codec)")
+        guard let base = packed.baseAddress, packed.count == codec.packedBytes(outputs: outputs, inputs: inputs) else {
+            throw Failure(.internal, "\(packed.count) bytes are not \(outputs) x \(inputs) packed as \(codec)")
         }
         var (start, holder) = (base, owner)
         if UInt(bitPattern: base) % 64 != 0 {
-            let storage = try AlignedStorage(bytes: panels.count)
-            UnsafeMutableRawPointer(storage.pointer).copyMemory(from: base, byteCount: panels.count)
+            let storage = try AlignedStorage(bytes: packed.count)
+            UnsafeMutableRawPointer(storage.pointer).copyMemory(from: base, byteCount: packed.count)
             (start, holder) = (UnsafeRawPointer(storage.pointer), storage)
         }
         self.init(
-            panels: start, owner: holder, codec: codec, packedInputs: inputs, bias: bias, outputs: outputs,
-            inputs: inputs, storageBytes: panels.count + (bias?.bytes ?? 0))
+            packed: start, owner: holder, codec: codec, packedOutputs: outputs, packedInputs: inputs, bias: bias,
+            outputs: outputs, inputs: inputs, storageBytes: packed.count + (bias?.bytes ?? 0))
     }
 
     private init(
-        panels: UnsafeRawPointer, owner: any AnyObject & Sendable, codec: Codec, packedInputs: Int, bias: Vector?,
-        outputs: Int, inputs: Int, storageBytes: Int
+        packed: UnsafeRawPointer, owner: any AnyObject & Sendable, codec: Codec, packedOutputs: Int, packedInputs: Int,
+        bias: Vector?, outputs: Int, inputs: Int, storageBytes: Int
     ) {
-        self.panels = panels
+        self.packed = packed
         self.owner = owner
         self.codec = codec
+        self.packedOutputs = packedOutputs
         self.packedInputs = packedInputs
         self.bias = bias
         self.outputs = outputs
@@ -80,23 +82,27 @@ public struct PackedLinear: Linear, @unchecked Sendable {
     /// As ``prefix(outputs:inputs:)``.
     public func cut(outputs: Int, inputs: Int) -> PackedLinear {
         PackedLinear(
-            panels: panels, owner: owner, codec: codec, packedInputs: packedInputs, bias: bias,
-            outputs: min(outputs, self.outputs), inputs: min(inputs, self.inputs), storageBytes: storageBytes)
+            packed: packed, owner: owner, codec: codec, packedOutputs: packedOutputs, packedInputs: packedInputs,
+            bias: bias, outputs: min(outputs, self.outputs), inputs: min(inputs, self.inputs),
+            storageBytes: storageBytes)
     }
 
-    /// Hands the panels in use, cut to the inputs in use, over piece by piece. The inputs are all, or as many as
-    /// ``Codec/cuttableInputs(_:of:)`` gives.
-    public func writePanels(_ write: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
-        let count = Codec.panels(outputs: outputs)
+    /// Hands the outputs and inputs in use over as a packed matrix of that size, piece by piece. The inputs are all, or as
+    /// many as ``Codec/cuttableInputs(_:of:)`` gives.
+    public func writePacked(_ write: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
+        let panels = Codec.panels(outputs: outputs)
+        let packedPanels = Codec.panels(outputs: packedOutputs)
         let stride = codec.panelBytes(inputs: packedInputs)
         if inputs == packedInputs {
-            return try write(UnsafeRawBufferPointer(start: panels, count: count * stride))
+            try write(UnsafeRawBufferPointer(start: packed, count: panels * stride))
+        } else {
+            let bytes = codec.panelBytes(inputs: inputs)
+            for panel in 0..<panels { try write(UnsafeRawBufferPointer(start: packed + panel * stride, count: bytes)) }
         }
-        for index in 0..<count {
-            let panel = UnsafeRawBufferPointer(start: panels + index * stride, count: stride)
-            let parts = codec.panelParts(inputs: inputs, of: packedInputs)
-            try write(UnsafeRawBufferPointer(rebasing: panel[parts.weights]))
-            try write(UnsafeRawBufferPointer(rebasing: panel[parts.sums]))
+        let sumBytes = Int(NK_SUM_BYTES)
+        for index in 0..<nk_panel_sums(codec.kernel, inputs) {
+            let sums = packed + packedPanels * (stride + index * sumBytes)
+            try write(UnsafeRawBufferPointer(start: sums, count: panels * sumBytes))
         }
     }
 
@@ -106,7 +112,7 @@ public struct PackedLinear: Linear, @unchecked Sendable {
         let values = try AlignedStorage(count: min(outputs, rows) * inputs)
         for first in stride(from: 0, to: outputs, by: rows) {
             let count = min(rows, outputs - first) * inputs
-            let panel = panels + first / rows * codec.panelBytes(inputs: packedInputs)
+            let panel = packed + first / rows * codec.panelBytes(inputs: packedInputs)
             nk_unpack(codec.kernel, panel, packedInputs, min(rows, outputs - first), inputs, values.pointer)
             if let index = (0..<count).first(where: { !values.pointer[$0].isFinite }) { return first * inputs + index }
         }
@@ -132,8 +138,8 @@ public struct PackedLinear: Linear, @unchecked Sendable {
 
     private func kernelArguments(_ product: Product) -> nk_linear {
         nk_linear(
-            codec: codec.kernel, packed: panels, packed_inputs: packedInputs, inputs: inputs, outputs: outputs,
-            bias: bias?.pointer,
+            codec: codec.kernel, packed: packed, packed_outputs: packedOutputs, packed_inputs: packedInputs,
+            outputs: outputs, inputs: inputs, bias: bias?.pointer,
             activation: codec == .float32 ? product.activation.kernel : product.activation.roughKernel,
             multiply: product.multiplier.map { UnsafePointer($0.pointer) },
             multiply_stride: product.multiplier?.stride ?? 0,
