@@ -8,7 +8,8 @@ each precision; FOLDER keeps all of that.
 
 How it measures
 - Shape: 16 layers, hidden 2048, FFN 8192, 32 heads, 8 key heads, a vocabulary of 32,000, untied.
-- Pairs of equal size: bfloat16 and F16, int8 and Q8_0, int4 and Q4_0. Both map their files.
+- Pairs of about equal size: bfloat16 and F16, int8 and Q8_0, int4 and Q4_0. Both map their files. The head has other bits than
+  the layers in some, so the table says how many bytes a token is multiplied by; `ratio a byte` is of bytes per second.
 - Agreement: scores after 32 random tokens, ours against our own float32: cosine at least 0.999, 0.99, 0.8 (random weights forgive less than trained ones); llama.cpp's cosines are
   printed beside them. Below, nothing is timed and the exit status is 1.
 - Tests: pp: reading a prompt of 128 tokens; tg: generating 48. As llama-bench and `nestling bench` do them.
@@ -91,6 +92,14 @@ def speed(command, path, threads):
     return rates, {test["test"][:2]: test["share_of_peak"] for test in document["results"]}, document
 
 
+def weight_bytes(work, peer, samples):
+    """What a token is multiplied by, (ours, llama.cpp's), by dtype."""
+    return {
+        dtype: (entries[0]["machine"]["results"][0]["weight_bytes"], peer.weight_bytes(work / f"{PAIRS[dtype][0]}.gguf"))
+        for dtype, entries in samples.items()
+    }
+
+
 def measure(arguments, work, peer):
     samples = {dtype: [] for dtype in arguments.dtypes}
     for index in range(arguments.rounds):
@@ -130,17 +139,21 @@ def main():
         checkpoint = prepare(work, peer, arguments.dtypes)
         cosines = agreement(work, checkpoint, peer, arguments.dtypes, arguments.threads)
         samples = measure(arguments, work, peer)
+        sizes = weight_bytes(work, peer, samples)
     rows = summarize(samples)
     machine = samples[arguments.dtypes[0]][0]["machine"]
     print(f"\n{machine['processor']}, {arguments.threads} threads, nestling {nestling.__version__}, llama-cpp-python {peer.version}\n")
-    print("| test | nestling | t/s | llama.cpp | t/s | ratio | lowest, highest | of our peak |")
-    print("| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |")
+    print("| test | nestling | MB | t/s | llama.cpp | MB | t/s | ratio | lowest, highest | ratio a byte | of our peak |")
+    print("| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for row in sorted(rows, key=lambda row: row["test"]):
         kind, length = PAIRS[row["dtype"]][0], PROMPT if row["test"] == "pp" else GENERATED
-        print(f"| {row['test']}{length} | {row['dtype']} | {row['nestling']:.1f} | {kind} | {row['llama.cpp']:.1f} "
-              f"| {row['ratio']:.2f} | {min(row['ratios']):.2f}, {max(row['ratios']):.2f} | {row['share']:.0%} |")  # fmt: skip
+        ours, theirs = sizes[row["dtype"]]
+        a_byte = f"{row['ratio'] * ours / theirs:.2f}" if row["test"] == "tg" else ""
+        print(f"| {row['test']}{length} | {row['dtype']} | {ours / 1e6:.0f} | {row['nestling']:.1f} "
+              f"| {kind} | {theirs / 1e6:.0f} | {row['llama.cpp']:.1f} "
+              f"| {row['ratio']:.2f} | {min(row['ratios']):.2f}, {max(row['ratios']):.2f} | {a_byte} | {row['share']:.0%} |")  # fmt: skip
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": machine, "cosines": cosines, "rows": rows}, indent=1))
+        arguments.json.write_text(json.dumps({"machine": machine, "cosines": cosines, "weight_bytes": sizes, "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":

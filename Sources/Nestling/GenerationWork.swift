@@ -18,9 +18,22 @@ extension Model {
         let blocks = network.blocks.reduce(0) { $0 + $1.parameters }
         let architecture = network.weights.architecture
         let head = architecture.heads[.causalLM] == nil ? 0 : vocabularySize * network.hiddenSize
-        // Vocabularies get 8 bits where blocks have 4 (Precision).
-        let headCodec: Codec = dtype == .int4 ? .int8 : dtype
-        let bytes = Double(blocks) * dtype.bytesPerWeight + Double(head) * headCodec.bytesPerWeight
+        // Vocabularies and values get 8 bits where blocks have 4 (Precision).
+        let finer = head + network.blocks.reduce(0) { $0 + $1.valueWeights }
+        let finerCodec: Codec = dtype == .int4 ? .int8 : dtype
+        let bytes =
+            Double(blocks + head - finer) * dtype.bytesPerWeight + Double(finer) * finerCodec.bytesPerWeight
         return GenerationWork(weights: blocks + head, headWeights: head, weightBytes: Int(bytes))
+    }
+}
+
+extension Block {
+    /// Those that make the values of attention.
+    fileprivate var valueWeights: Int {
+        sublayers.reduce(0) { sum, sublayer in
+            guard case .mixer(let mixer) = sublayer.operation, let kept = mixer.cacheLayer else { return sum }
+            if case .takes = mixer.sharing { return sum }
+            return sum + kept.keyHeads * kept.headSize * sublayerSize
+        }
     }
 }

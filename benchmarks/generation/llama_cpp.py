@@ -54,6 +54,11 @@ class LlamaCpp:
         """Writes the file `source` in blocks of `kind`: Q8_0, Q4_0."""
         run([self.build / "bin" / "llama-quantize", source, target, kind, str(os.cpu_count())])
 
+    def weight_bytes(self, path):
+        """Bytes that a token is multiplied by: of all tensors but the table of embeddings, unless that is the head too."""
+        tensors = {tensor.name: int(tensor.n_bytes) for tensor in self.gguf().GGUFReader(path).tensors}
+        return sum(tensors.values()) - (tensors["token_embd.weight"] if "output.weight" in tensors else 0)
+
     def logits(self, path, ids, threads):
         """Scores of the token after `ids`."""
         import numpy as np
