@@ -30,21 +30,31 @@ static void prepare_rows(size_t begin, size_t end, void *context) {
                                   job->prepared + row * job->row_words);
 }
 
-static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_t tile, size_t panel, size_t count) {
-    const size_t first = job->rows * tile / job->tiles, rows = job->rows * (tile + 1) / job->tiles - first;
-    const size_t row = job->first_row + first, column = panel * NK_PANEL, stride = NK_PANEL * count;
+/* Rows of a tile: as many as of any other, or one more. */
+static size_t first_row_of(const nk_gemm_job *job, size_t tile) {
+    return job->rows / job->tiles * tile + nk_minimum(tile, job->rows % job->tiles);
+}
+
+static inline const float *_Nullable advanced(const float *_Nullable rows, size_t elements) {
+    return rows ? rows + elements : NULL;
+}
+
+/* `count` panels of a linear by some tiles of the rows. Between the products of two tiles no product is under way, so what is
+ * the same for both is found once. */
+static void multiply_panels(const nk_gemm_job *job, const nk_linear *linear, size_t panel, size_t count, size_t first_tile,
+                            size_t last_tile) {
+    const size_t first = first_row_of(job, first_tile), row = job->first_row + first;
+    const size_t column = panel * NK_PANEL, stride = NK_PANEL * count;
     const size_t panel_bytes = nk_panel_bytes(linear->codec, linear->packed_inputs);
     const size_t packed_panels = nk_ceiling(linear->packed_outputs, NK_PANEL);
     const size_t sums = nk_panel_sums(linear->codec, job->inputs); /* the last are those over the inputs in use */
     _Alignas(64) float results[most_tile_rows * NK_PANEL]; /* or few rows of most_panels */
-    const nk_word *words = job->prepared ? job->prepared + first * job->row_words
-                                         : (const nk_word *)(job->input + row * job->input_stride);
-    const nk_epilogue_f32 epilogue = {
-        .bias = linear->bias ? linear->bias + column : NULL,
+    nk_epilogue_f32 epilogue = {
+        .bias = advanced(linear->bias, column),
         .activation = linear->activation,
-        .multiply = linear->multiply ? linear->multiply + row * linear->multiply_stride + column : NULL,
+        .multiply = advanced(linear->multiply, row * linear->multiply_stride + column),
         .multiply_stride = linear->multiply_stride,
-        .residual = linear->residual ? linear->residual + row * linear->residual_stride + column : NULL,
+        .residual = advanced(linear->residual, row * linear->residual_stride + column),
         .residual_stride = linear->residual_stride,
         .output = linear->output + row * linear->output_stride + column,
         .output_stride = linear->output_stride,
@@ -53,10 +63,10 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
      * stores at once to the same few sets of the first-level cache are slow. */
     const int fused = job->product->takes_epilogue && job->inputs <= nk_i8_span && linear->activation == NK_IDENTITY &&
                       !linear->multiply && linear->outputs - column >= stride && linear->output_stride % 1024 != 0;
-    const nk_tile operands = {
-        .rows = words,
+    nk_tile operands = {
+        .rows = job->prepared ? job->prepared + first * job->row_words
+                              : (const nk_word *)(job->input + row * job->input_stride),
         .row_stride = job->prepared ? job->row_words : job->input_stride,
-        .row_count = rows,
         .panels = (const char *)linear->packed + panel * panel_bytes,
         .panel_bytes = panel_bytes,
         .panel_count = count,
@@ -69,8 +79,18 @@ static void multiply_tile(const nk_gemm_job *job, const nk_linear *linear, size_
         .sums_stride = stride,
         .epilogue = fused ? &epilogue : NULL,
     };
-    job->product->tile(&operands);
-    if (!fused) job->kernels->epilogue_f32(results, stride, rows, nk_minimum(stride, linear->outputs - column), &epilogue);
+    const size_t columns = nk_minimum(stride, linear->outputs - column);
+    const size_t least = job->rows / job->tiles, larger = job->rows % job->tiles;
+    for (size_t tile = first_tile; tile < last_tile; tile++) {
+        const size_t rows = least + (tile < larger);
+        operands.row_count = rows;
+        job->product->tile(&operands);
+        if (!fused) job->kernels->epilogue_f32(results, stride, rows, columns, &epilogue);
+        operands.rows += rows * operands.row_stride;
+        epilogue.output += rows * epilogue.output_stride;
+        epilogue.multiply = advanced(epilogue.multiply, rows * epilogue.multiply_stride);
+        epilogue.residual = advanced(epilogue.residual, rows * epilogue.residual_stride);
+    }
 }
 
 static void multiply_units(size_t begin, size_t end, void *context) {
@@ -87,8 +107,7 @@ static void multiply_units(size_t begin, size_t end, void *context) {
         const size_t run = nk_minimum(end - begin, nk_ceiling(linear->outputs, NK_PANEL) - panel);
         const size_t first = job->tiles * chunk / job->chunks, last = job->tiles * (chunk + 1) / job->chunks;
         for (size_t done = 0; done < run; done += job->panels_at_once)
-            for (size_t tile = first; tile < last; tile++)
-                multiply_tile(job, linear, tile, panel + done, nk_minimum(job->panels_at_once, run - done));
+            multiply_panels(job, linear, panel + done, nk_minimum(job->panels_at_once, run - done), first, last);
         begin += run;
     }
 }
