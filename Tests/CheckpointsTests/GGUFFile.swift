@@ -7,6 +7,8 @@ struct GGUFFile {
         case string(String)
         case bool(Bool)
         case strings([String])
+        case numbers([Float])
+        case sizes([UInt32])
         case raw(type: UInt32, [UInt8])
 
         var bytes: [UInt8] {
@@ -15,9 +17,15 @@ struct GGUFFile {
             case .float32(let value): word(6) + word(value.bitPattern)
             case .string(let text): word(8) + GGUFFile.text(text)
             case .bool(let value): word(7) + [value ? 1 : 0]
-            case .strings(let texts): word(9) + word(8) + long(UInt64(texts.count)) + texts.flatMap(GGUFFile.text)
+            case .strings(let texts): Self.array(8, texts.map(GGUFFile.text))
+            case .numbers(let values): Self.array(6, values.map { word($0.bitPattern) })
+            case .sizes(let values): Self.array(4, values.map(word))
             case .raw(let type, let bytes): word(type) + bytes
             }
+        }
+
+        private static func array(_ type: UInt32, _ elements: [[UInt8]]) -> [UInt8] {
+            word(9) + word(type) + long(UInt64(elements.count)) + elements.flatMap { $0 }
         }
     }
 
@@ -48,16 +56,18 @@ struct GGUFFile {
             ("llama.feed_forward_length", .uint32(3)), ("llama.attention.head_count", .uint32(1)),
             ("llama.attention.layer_norm_rms_epsilon", .float32(1e-5)),
         ]
-        func add(_ name: String, _ dimensions: UInt64...) {
-            file.tensors.append(Entry(name: name, dimensions: dimensions, bytes: Int(dimensions.reduce(4, *))))
-        }
-        add("token_embd.weight", 4, 2)
-        add("output_norm.weight", 4)
-        for name in ["attn_norm", "ffn_norm"] { add("blk.0.\(name).weight", 4) }
-        for name in ["attn_q", "attn_k", "attn_v", "attn_output"] { add("blk.0.\(name).weight", 4, 4) }
-        for name in ["ffn_gate", "ffn_up"] { add("blk.0.\(name).weight", 4, 3) }
-        add("blk.0.ffn_down.weight", 3, 4)
+        file.add("token_embd.weight", 4, 2)
+        file.add("output_norm.weight", 4)
+        for name in ["attn_norm", "ffn_norm"] { file.add("blk.0.\(name).weight", 4) }
+        for name in ["attn_q", "attn_k", "attn_v", "attn_output"] { file.add("blk.0.\(name).weight", 4, 4) }
+        for name in ["ffn_gate", "ffn_up"] { file.add("blk.0.\(name).weight", 4, 3) }
+        file.add("blk.0.ffn_down.weight", 3, 4)
         return file
+    }
+
+    /// Appends a tensor of F32; columns come first.
+    mutating func add(_ name: String, _ dimensions: UInt64...) {
+        tensors.append(Entry(name: name, dimensions: dimensions, bytes: Int(dimensions.reduce(4, *))))
     }
 
     /// The same with another value, or an additional one.

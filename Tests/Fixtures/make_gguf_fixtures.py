@@ -6,13 +6,16 @@ needs the package gguf (0.19.0), which writes the files and is the reference for
 and transformers. Metadata, names and the order of rows are those that convert_hf_to_gguf.py of llama.cpp gives.
 
 `<family>.gguf` holds the weights of the checkpoint CHECKPOINTS names, whose goldens it must reproduce. `quantized.gguf` is a model
-in all types of blocks; `quantized.safetensors` is what transformers computes in float64 of the numbers that they mean.
+in all types of blocks, `gemma3n.gguf` one of Gemma 3n in Q8_0; the safetensors of these names are what transformers computes in
+float64 of the numbers that they mean.
 `blocks.safetensors` has random blocks of each type, "TYPE.bytes", and their numbers, "TYPE.values". `tokenizer-*.gguf` hold the
 tokenizers of Tests/TokenizersTests/Fixtures and hardly a model.
 """
 
+import functools
 import json
 import pathlib
+import re
 import sys
 
 import gguf
@@ -28,27 +31,24 @@ Type = gguf.GGMLQuantizationType
 CHECKPOINTS = {"llama": "llama/llama3", "qwen2": "qwen2/causal-lm", "qwen3": "qwen3/causal-lm", "gemma2": "gemma2/causal-lm",
                "gemma3": "gemma3/causal-lm"}
 
-NAMES = {
-    "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
-    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-}
+KINDS = {"gemma3_text": "gemma3", "gemma3n_text": "gemma3n", "mistral": "llama"}
 
 
-def gguf_name(name, has_output_norms):
-    """The name of a tensor of transformers in GGUF files."""
-    name = name.removeprefix("model.")
-    stem, _, kind = name.rpartition(".")
-    outer = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}
-    if stem in outer:
-        return f"{outer[stem]}.{kind}"
-    _, layer, inner = stem.split(".", 2)
-    if has_output_norms:
-        own = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
-               "post_feedforward_layernorm": "post_ffw_norm"}
-    else:
-        own = {"post_attention_layernorm": "ffn_norm"}
-    return f"blk.{layer}.{(NAMES | own)[inner]}.{kind}"
+def kind_of(config):
+    """What GGUF files call the architecture."""
+    return KINDS.get(config["model_type"], config["model_type"])
+
+
+@functools.cache
+def name_map(kind):
+    return gguf.get_tensor_name_map(next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind), 16)
+
+
+def gguf_name(name, kind):
+    """The name of a tensor of transformers in GGUF files; the projections of streams are one tensor there."""
+    name = re.sub(r"(altup_\w*projections)\.\d+", r"\1", name)
+    name += ".weight" if name.endswith("_scale") else ""
+    return name_map(kind).get_name(name, (".weight", ".bias"))
 
 
 def side_by_side(rows, head_size):
@@ -66,9 +66,25 @@ def llama3_factors(rope, head_size):
     return (1 / ((1 - share) / rope["factor"] + share)).astype(np.float32)
 
 
+def padded(table, rows):
+    """A table with rows of zeros behind it."""
+    return np.pad(table, [(0, rows - table.shape[0]), (0, 0)])
+
+
+def add_streams(writer, config):
+    """What only Gemma 3n has. The share of gates that become 0 is said by where the normal distribution reaches it."""
+    import torch
+    writer.add_altup_active_idx(config["altup_active_idx"])
+    writer.add_altup_num_inputs(config["altup_num_inputs"])
+    writer.add_embedding_length_per_layer_input(config["hidden_size_per_layer_input"])
+    writer.add_shared_kv_layers(config["num_kv_shared_layers"])
+    shares = torch.tensor(config["activation_sparsity_pattern"], dtype=torch.float32)
+    writer.add_activation_sparsity_scale(torch.distributions.normal.Normal(0, 1).icdf(shares).tolist())
+
+
 def write(path, config, tensors, types=None, add=None):
     """Writes a model: `config` and `tensors` as transformers has them, `types` of some tensors by their GGUF names."""
-    kind = {"gemma3_text": "gemma3", "mistral": "llama"}.get(config["model_type"], config["model_type"])
+    kind = kind_of(config)
     writer = gguf.GGUFWriter(path, kind)
     heads = config["num_attention_heads"]
     head_size = config.get("head_dim") or config["hidden_size"] // heads
@@ -96,7 +112,7 @@ def write(path, config, tensors, types=None, add=None):
         writer.add_rope_scaling_factor(rope["factor"])
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
         writer.add_float32(f"{kind}.rope.scaling.yarn_beta_fast", rope.get("beta_fast", 32.0))
-    is_gemma = kind.startswith("gemma")
+    norms_are_shifted = kind in ("gemma", "gemma2", "gemma3")
     if config.get("attn_logit_softcapping"):
         writer.add_attn_logit_softcapping(config["attn_logit_softcapping"])
     if config.get("final_logit_softcapping"):
@@ -105,24 +121,34 @@ def write(path, config, tensors, types=None, add=None):
         writer.add_attention_scale(config["query_pre_attn_scalar"] ** -0.5)
     if config.get("sliding_window") and config["model_type"] != "qwen2":
         writer.add_sliding_window(config["sliding_window"])
-    if kind == "gemma3":
-        writer.add_array("gemma3.attention.sliding_window_pattern",
-                         [layer == "sliding_attention" for layer in config["layer_types"]])
+    if kind in ("gemma3", "gemma3n"):
+        writer.add_sliding_window_pattern([layer == "sliding_attention" for layer in config["layer_types"]])
+    if kind == "gemma3n":
+        add_streams(writer, config)
     if rope["rope_type"] == "llama3":
         writer.add_tensor("rope_freqs.weight", llama3_factors(rope, head_size))
     if add:
         add(writer)
+    stacks = {}
     for name, values in tensors.items():
-        short = gguf_name(name, kind in ("gemma2", "gemma3"))
+        short = gguf_name(name, kind)
         if kind == "llama" and (".q_proj." in name or ".k_proj." in name):
             values = side_by_side(values, head_size)
-        if is_gemma and name.endswith("norm.weight"):
+        if norms_are_shifted and name.endswith("norm.weight"):
             values = values + 1
-        kind_of = (types or {}).get(short, Type.F32)
-        if kind_of == Type.F32:
+        if short == "per_layer_token_embd.weight":
+            values = padded(values, config["vocab_size"])
+        if short.startswith("altup_"):
+            stacks.setdefault(short, []).append(values)
+            if len(stacks[short]) < config["altup_num_inputs"] - 1:
+                continue
+            values = np.stack(stacks[short])
+        kind_of_tensor = (types or {}).get(short, Type.F32)
+        if kind_of_tensor == Type.F32:
             writer.add_tensor(short, values.astype(np.float32))
         else:
-            writer.add_tensor(short, values if values.dtype == np.uint8 else quantize(values, kind_of), raw_dtype=kind_of)
+            stored = values if values.dtype == np.uint8 else quantize(values, kind_of_tensor)
+            writer.add_tensor(short, stored, raw_dtype=kind_of_tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -167,32 +193,50 @@ QUANTIZED_TYPES = {
 }
 
 
-def make_quantized():
+# Rows of whole blocks of Q8_0 but for one; an own width for each layer, windows, and keys that the last layer takes.
+STREAMS = dict(vocab_size=40, hidden_size=32, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, head_dim=16,
+               intermediate_size=[64, 32, 32], max_position_embeddings=80, rms_norm_eps=1e-5, sliding_window=4,
+               layer_types=["sliding_attention", "full_attention", "sliding_attention"], num_kv_shared_layers=1,
+               activation_sparsity_pattern=[0.95, 0.0, 0.3], final_logit_softcapping=3.0, vocab_size_per_layer_input=40,
+               hidden_size_per_layer_input=32, altup_num_inputs=4, altup_active_idx=1, laurel_rank=6,
+               rope_parameters=dict(full_attention=dict(rope_type="default", rope_theta=500.0),
+                                    sliding_attention=dict(rope_type="default", rope_theta=60.0)))
+
+
+def types_of_q8(names):
+    """The types that convert_hf_to_gguf.py gives to tensors of these names and shapes with --outtype q8_0."""
+    return {name: Type.Q8_0 if shape[-1] % 32 == 0 else Type.F16 for name, shape in names.items()
+            if len(shape) > 1 and not name.endswith(("correct_coef.weight", "predict_coef.weight"))}
+
+
+def make_quantized(file, class_name, settings, types_of, seeds):
     """A model of blocks, and the logits that transformers computes of what they mean."""
     import torch
     import transformers
     from make_decoder_fixtures import make_model
-    random = np.random.default_rng(8)
-    model = make_model("LlamaForCausalLM", QUANTIZED, 9)
+    random = np.random.default_rng(seeds[0])
+    model = make_model(class_name, settings, seeds[1])
+    config = model.config.to_dict()
     weights = {name: value.numpy() for name, value in model.state_dict().items() if name != "lm_head.weight"}
+    names = {name: gguf_name(name, kind_of(config)) for name in weights}
+    types = types_of({names[name]: values.shape for name, values in weights.items()})
     stored, meant = {}, {}
     for name, values in weights.items():
-        kind = QUANTIZED_TYPES.get(gguf_name(name, False))
-        if kind is None:
-            stored[name] = meant[name] = values
-            continue
-        blocks = random_blocks(random, kind, *values.shape)
-        meant[name] = dequantize(blocks, kind).astype(np.float32)
-        stored[name] = blocks
-    config = model.config.to_dict()
-    write(OUT / "quantized.gguf", config, stored, QUANTIZED_TYPES)
+        kind = types.get(names[name])
+        stored[name] = meant[name] = values
+        if kind in BLOCKS:
+            stored[name] = random_blocks(random, kind, *values.shape)
+            meant[name] = dequantize(stored[name], kind).astype(np.float32)
+        elif kind:
+            meant[name] = dequantize(quantize(values, kind), kind).astype(np.float32)
+    write(OUT / f"{file}.gguf", config, stored, types)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in meant.items()}, strict=False)
     model.tie_weights()
     exact = model.double().eval()
-    ids = random.integers(0, 40, 21)
+    ids = random.integers(0, config["vocab_size"], 21)
     with torch.no_grad():
         logits = exact(torch.from_numpy(ids)[None]).logits[0].numpy()
-    save_file({"ids": ids.astype(np.int32), "logits": logits.astype(np.float32)}, OUT / "quantized.safetensors",
+    save_file({"ids": ids.astype(np.int32), "logits": logits.astype(np.float32)}, OUT / f"{file}.safetensors",
               metadata={"transformers": transformers.__version__})
 
 
@@ -279,7 +323,8 @@ def main():
         config = json.loads((HERE / directory / "config.json").read_text())
         write(OUT / f"{family}.gguf", config, load_file(HERE / directory / "model.safetensors"))
     make_blocks()
-    make_quantized()
+    make_quantized("quantized", "LlamaForCausalLM", QUANTIZED, lambda names: QUANTIZED_TYPES, (8, 9))
+    make_quantized("gemma3n", "Gemma3nForCausalLM", STREAMS, types_of_q8, (10, 11))
     make_byte_tokenizers()
     make_piece_tokenizers()
 

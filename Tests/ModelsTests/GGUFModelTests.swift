@@ -56,15 +56,16 @@ import Testing
         #expect(decoded == values)
     }
 
-    @Test func blocksMeanWhatTheirNumbersMean() throws {
-        let golden = try Golden("gguf", file: "quantized.safetensors")
+    @Test(arguments: [("quantized", 0.4), ("gemma3n", 0.5)])
+    func blocksMeanWhatTheirNumbersMean(_ name: String, _ mostOf4Bits: Double) throws {
+        let golden = try Golden("gguf", file: "\(name).safetensors")
         let ids = try #require(golden.integers("ids"))
         let logits = try #require(golden.floats("logits"))
-        for (codec, most) in [(Codec.float32, 2e-5), (.bfloat16, 0.03), (.int8, 0.06), (.int4, 0.4)] {
-            let scores = try Self.network("quantized", as: codec).runner().run(
+        for (codec, most) in [(Codec.float32, 2e-5), (.bfloat16, 0.03), (.int8, 0.06), (.int4, mostOf4Bits)] {
+            let scores = try Self.network(name, as: codec).runner().run(
                 [ids], .scores(.causalLM, unmerged: false))
             let error = Agreement.relativeError(scores[0], logits)
-            #expect(error <= most, "\(codec): \(error)")
+            #expect(error <= most, "\(name) \(codec): \(error)")
         }
     }
 
@@ -81,9 +82,10 @@ import Testing
         }
     }
 
-    @Test func checksSeeBlocks() throws {
-        let source = try CheckpointPath.open(Fixtures.path("gguf/quantized.gguf"))
+    @Test(arguments: [("quantized", "llama"), ("gemma3n", "gemma3n")])
+    func checksSeeBlocks(_ name: String, _ family: String) throws {
+        let source = try CheckpointPath.open(Fixtures.path("gguf/\(name).gguf"))
         let check = try CheckpointCheck(source, values: true)
-        #expect(check.problems == [] && check.unused == [] && check.family == "llama")
+        #expect(check.problems == [] && check.unused == [] && check.family == family)
     }
 }

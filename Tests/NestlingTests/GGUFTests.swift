@@ -5,7 +5,7 @@ import Testing
 /// GGUF files as users meet them: opened by path and from memory, saved as checkpoints and packed, their tokenizers beside those
 /// that they were made of.
 @Suite struct GGUFTests {
-    private static let models = ["llama", "qwen2", "qwen3", "gemma2", "gemma3", "quantized"]
+    private static let models = ["llama", "qwen2", "qwen3", "gemma2", "gemma3", "gemma3n", "quantized"]
     private static let batch = TokenBatch([[1, 5, 6, 7, 8, 9, 10, 2], [3]])
 
     private static func path(_ name: String) -> String { Fixtures.path("gguf/\(name).gguf") }
@@ -53,6 +53,30 @@ import Testing
         try TemporaryDirectory.write("GGUF and nothing else", to: directory.file("a.gguf"))
         let report = try CheckReport(path: directory.file("a.gguf"), values: false)
         #expect(report.problems.count == 1 && report.problems[0].contains("a.gguf"))
+    }
+
+    /// Whatever a byte of the header says of the network, there is a model or a failure of one line.
+    @Test func changedHeadersAreModelsOrFailures() throws {
+        let source = try DirectorySource(path: Fixtures.path("gguf"), map: false)
+        let file = try #require(try source.file("gemma3n.gguf"))
+        var bytes = Array(file.bytes)
+        let first = try #require(GGUF(file: file).tensors.map(\.range.lowerBound).min())
+        var failures = 0
+        for offset in stride(from: 24, to: first, by: 11) {
+            let old = bytes[offset]
+            bytes[offset] ^= [0x01, 0x10, 0xFF, 0x80][offset % 4]
+            bytes.withUnsafeBytes { changed in
+                do throws(Failure) {
+                    _ = try Model(files: [("changed.gguf", changed)])
+                } catch {
+                    failures += 1
+                    #expect(!error.message.isEmpty && !error.message.contains("\n"), "byte \(offset)")
+                    #expect(error.kind != .internal, "byte \(offset)")
+                }
+            }
+            bytes[offset] = old
+        }
+        #expect(failures > 100)
     }
 
     // MARK: - Tokenizers

@@ -23,7 +23,7 @@ extension GGUFModel {
         config["num_attention_heads"] = .integer(heads)
         config["num_key_value_heads"] = .integer(try size("attention.head_count_kv") ?? heads)
         config["head_dim"] = .integer(headSize)
-        config["intermediate_size"] = .integer(try requiredSize("feed_forward_length"))
+        config["intermediate_size"] = try widths()
         config["max_position_embeddings"] = .integer(try requiredSize("context_length"))
         config["rms_norm_eps"] = .number(try metadata.number(key("attention.layer_norm_rms_epsilon")))
         config["tie_word_embeddings"] = .bool(tensor("output.weight") == nil)
@@ -50,21 +50,18 @@ extension GGUFModel {
         case .gemma: ("gemma", "GemmaForCausalLM")
         case .gemma2: ("gemma2", "Gemma2ForCausalLM")
         case .gemma3: ("gemma3_text", "Gemma3ForCausalLM")
+        case .gemma3n: ("gemma3n_text", "Gemma3nForCausalLM")
         }
     }
 
-    /// What the second and third generation of Gemma have beyond the first. Their largest models scale scores by the hidden size
-    /// of a head, which the metadata do not say: llama.cpp knows them by their number of layers.
+    /// What the second and third generation of Gemma have beyond the first.
     private func addGemma(to config: inout JSONObject, headSize: Int, heads: Int) throws(Failure) {
-        var scalar = Double(headSize)
-        let layers = try requiredSize("block_count")
-        if let scale = try number("attention.scale"), scale != 0 {
-            scalar = 1 / (scale * scale)
-        } else if layers == (architecture == .gemma2 ? 46 : 62) {
-            scalar = Double(try requiredSize("embedding_length") / heads)
-        }
-        config["query_pre_attn_scalar"] = .number(scalar)
         config["final_logit_softcapping"] = try softcap("final_logit_softcapping")
+        if architecture == .gemma3n {
+            try addGemma3n(to: &config)
+        } else {
+            config["query_pre_attn_scalar"] = .number(try scoreScalar(headSize: headSize, heads: heads))
+        }
         if architecture == .gemma2 {
             config["attn_logit_softcapping"] = try softcap("attn_logit_softcapping")
             return
@@ -74,10 +71,22 @@ extension GGUFModel {
         if let types = metadata[pattern]?.array {
             config["layer_types"] = .array(
                 types.map { .string($0.bool == true || $0.int == 1 ? "sliding_attention" : "full_attention") })
-        } else {
+        } else if architecture == .gemma3 {
             let period = try metadata.integer(pattern, in: 1...4096, default: 6)
             config["sliding_window_pattern"] = .integer(config["sliding_window"] == nil ? 1 : period)
+        } else if try metadata.integer(pattern, in: 1...4096, default: 5) != 5 {
+            throw metadata.failure(
+                pattern, "is a number other than 5; expected an array, one truth value for each layer")
         }
+    }
+
+    /// What scores are divided by the root of. The largest models scale scores by the hidden size of a head, which the metadata
+    /// do not say: llama.cpp knows them by their number of layers.
+    private func scoreScalar(headSize: Int, heads: Int) throws(Failure) -> Double {
+        if let scale = try number("attention.scale"), scale != 0 { return 1 / (scale * scale) }
+        let layers = try requiredSize("block_count")
+        guard layers == (architecture == .gemma2 ? 46 : 62) else { return Double(headSize) }
+        return Double(try requiredSize("embedding_length") / heads)
     }
 
     /// What bounds scores; null: nothing.

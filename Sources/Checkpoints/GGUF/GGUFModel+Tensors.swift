@@ -8,28 +8,40 @@ extension GGUFModel {
         var result: [Tensor] = []
         var names: Set<UTF8Key> = []
         for tensor in contents.tensors where tensor.name != Self.ropeFactors {
-            let name = name(of: tensor.name)
-            guard names.insert(UTF8Key(name)).inserted else {
-                throw Failure(
-                    .corrupt, "\(metadata.name): tensor \(tensor.name.quoted) and another one are both \(name.quoted)")
+            for part in try parts(of: tensor, headSize: headSize) {
+                guard names.insert(UTF8Key(part.name)).inserted else {
+                    throw Failure(
+                        .corrupt,
+                        "\(metadata.name): tensor \(tensor.name.quoted) and another one are both \(part.name.quoted)")
+                }
+                result.append(part)
             }
-            var renamed = Tensor(
-                name: name, type: tensor.type, shape: tensor.shape, elementCount: tensor.elementCount,
-                range: tensor.range, file: tensor.file,
-                rowOrder: try rowOrder(of: tensor, headSize: headSize))
-            if architecture.isGemma, name.hasSuffix("norm.weight") { renamed = try minusOne(renamed) }
-            result.append(renamed)
         }
         return result
+    }
+
+    /// What transformers has for `tensor`: one tensor, or the matrices of a stack.
+    private func parts(of tensor: Tensor, headSize: Int) throws(Failure) -> [Tensor] {
+        if let projections = try projections(tensor) { return projections }
+        let renamed = Tensor(
+            name: name(of: tensor.name), type: tensor.type, shape: tensor.shape, elementCount: tensor.elementCount,
+            range: tensor.range, file: tensor.file, rowOrder: try rowOrder(of: tensor, headSize: headSize))
+        guard architecture.addsOneToNorms, renamed.name.hasSuffix("norm.weight") else { return [renamed] }
+        return [try minusOne(renamed)]
     }
 
     /// The name that transformers gives to the tensor `name`. Source: tensor_mapping.py of gguf-py.
     private func name(of name: String) -> String {
         if let known = Self.outer[name] { return known }
+        if architecture == .gemma3n, let known = Self.gemma3nOuter[name] { return known }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4, parts[0] == "blk", let layer = Int(parts[1]), String(layer) == parts[1],
-            let inner = inner(String(parts[2]))
-        else { return name }
+        guard parts.count == 4, parts[0] == "blk", let layer = Int(parts[1]), String(layer) == parts[1] else {
+            return name
+        }
+        if architecture == .gemma3n, parts[2...] == ["altup_correct_scale", "weight"] {
+            return "model.layers.\(layer).altup.correct_output_scale"
+        }
+        guard let inner = inner(String(parts[2])) else { return name }
         return "model.layers.\(layer).\(inner).\(parts[3])"
     }
 
@@ -53,7 +65,7 @@ extension GGUFModel {
         case "ffn_gate": "mlp.gate_proj"
         case "ffn_up": "mlp.up_proj"
         case "ffn_down": "mlp.down_proj"
-        default: nil
+        default: architecture == .gemma3n ? Self.gemma3nInner[name] : nil
         }
     }
 

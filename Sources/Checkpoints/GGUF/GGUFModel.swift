@@ -7,11 +7,13 @@ import Basics
 struct GGUFModel {
     /// What llama.cpp calls the kinds of networks that are known here.
     enum Architecture: String, CaseIterable {
-        case llama, qwen2, qwen3, gemma, gemma2, gemma3
+        case llama, qwen2, qwen3, gemma, gemma2, gemma3, gemma3n
 
-        var isGemma: Bool { [.gemma, .gemma2, .gemma3].contains(self) }
+        var isGemma: Bool { [.gemma, .gemma2, .gemma3, .gemma3n].contains(self) }
+        /// Whether norms of transformers multiply by 1 and the weight; the file holds the sums.
+        var addsOneToNorms: Bool { isGemma && self != .gemma3n }
         /// Whether blocks normalize what attention and MLP give.
-        var hasOutputNorms: Bool { [.gemma2, .gemma3].contains(self) }
+        var hasOutputNorms: Bool { [.gemma2, .gemma3, .gemma3n].contains(self) }
     }
 
     let architecture: Architecture

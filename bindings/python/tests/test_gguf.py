@@ -40,5 +40,5 @@ def test_it_is_checked(tmp_path: pathlib.Path) -> None:
     assert not report["valid"] and "damaged.gguf: tensor" in report["problems"][0]
     with pytest.raises(nestling.CorruptError, match=r"damaged\.gguf: tensor"):
         nestling.load(damaged)
-    with pytest.raises(nestling.UnsupportedError, match="holds 11 GGUF files"):
+    with pytest.raises(nestling.UnsupportedError, match="holds 12 GGUF files"):
         nestling.load(GGUF)
