@@ -22,7 +22,7 @@ public struct Workspace: ~Copyable {
 
     /// Floats from one row to the next of a matrix that products read: a tile reads a column of some 14 rows at once, and rows
     /// that are whole pages apart would share a few sets of the first-level cache.
-    private static func spreadStride(_ columns: Int) -> Int { columns % 1024 == 0 ? columns + 16 : columns }
+    public static func spreadStride(_ columns: Int) -> Int { columns % 1024 == 0 ? columns + 16 : columns }
 
     /// Bytes held.
     public var byteCount: Int { range.count * MemoryLayout<Float>.stride }

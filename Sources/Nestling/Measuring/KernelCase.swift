@@ -20,13 +20,15 @@ public struct KernelCase {
     /// What one run takes of what bounds it: operations or bytes.
     public var amount: Double { peak == .read ? bytes : operations }
 
-    /// Products `[rows, inputs] x [inputs, outputs]`, as a linear layer with a bias does them.
+    /// Products `[rows, inputs] x [inputs, outputs]`, as a linear layer with a bias does them, on rows spread as a network's are.
     public static func product(rows: Int, inputs: Int, outputs: Int, codec: Codec) throws(Failure) -> KernelCase {
         let weights = try RandomMatrix(rows: outputs, columns: inputs, scale: 0.05)
         let linear = try PackedLinear(
             packing: weights.stored, as: codec, bias: Vector([Float](repeating: 0.1, count: outputs)))
-        let input = try RandomMatrix(rows: rows, columns: inputs, scale: 1)
-        let output = try RandomMatrix(rows: rows, columns: outputs, scale: 0)
+        let input = try RandomMatrix(
+            rows: rows, columns: inputs, scale: 1, stride: Workspace.spreadStride(inputs))
+        let output = try RandomMatrix(
+            rows: rows, columns: outputs, scale: 0, stride: Workspace.spreadStride(outputs))
         return KernelCase(
             name: "product \(rows) x \(inputs) -> \(outputs)", codec: codec,
             operations: 2 * Double(rows) * Double(inputs) * Double(outputs), bytes: 0, peak: Peak(of: codec)
@@ -144,16 +146,18 @@ private struct RandomMatrix {
     private let storage: AlignedStorage
     let matrix: Matrix
 
-    init(rows: Int, columns: Int, scale: Float) throws(Failure) {
-        storage = try AlignedStorage(count: rows * columns)
+    init(rows: Int, columns: Int, scale: Float, stride: Int? = nil) throws(Failure) {
+        let stride = stride ?? columns
+        storage = try AlignedStorage(count: rows * stride)
         var state: UInt32 = 1
-        for index in 0..<rows * columns {
+        for index in 0..<rows * stride {
             state = state &* 1_664_525 &+ 1_013_904_223
             storage.pointer[index] = scale * (Float(state >> 8) / Float(1 << 23) - 1)
         }
-        matrix = Matrix(storage.pointer, rows: rows, columns: columns)
+        matrix = Matrix(storage.pointer, rows: rows, columns: columns, stride: stride)
     }
 
+    /// The numbers of a matrix whose rows follow each other without gaps.
     var stored: StoredMatrix {
         StoredMatrix(
             bytes: storage.pointer, type: .float32, rows: matrix.rows, columns: matrix.columns, owner: storage)
