@@ -19,7 +19,6 @@ static void round_row(const float *input, size_t inputs, nk_word *row) {
 }
 
 static void pack_panel_bf16(const float *columns, size_t inputs, void *panel, char *no_sums, size_t sums_stride) {
-    (void)no_sums, (void)sums_stride;
     static const float zeros[NK_PANEL];
     uint32_t *words = panel;
     for (size_t i = 0; i < inputs; i += 2) {

@@ -30,11 +30,6 @@ static void prepare_rows(size_t begin, size_t end, void *context) {
                                   job->prepared + row * job->row_words);
 }
 
-/* Rows of a tile: as many as of any other, or one more. */
-static size_t first_row_of(const nk_gemm_job *job, size_t tile) {
-    return job->rows / job->tiles * tile + nk_minimum(tile, job->rows % job->tiles);
-}
-
 static inline const float *_Nullable advanced(const float *_Nullable rows, size_t elements) {
     return rows ? rows + elements : NULL;
 }
@@ -43,10 +38,11 @@ static inline const float *_Nullable advanced(const float *_Nullable rows, size_
  * the same for both is found once. */
 static void multiply_panels(const nk_gemm_job *job, const nk_linear *linear, size_t panel, size_t count, size_t first_tile,
                             size_t last_tile) {
-    const size_t first = first_row_of(job, first_tile), row = job->first_row + first;
+    /* The first tiles have a row more than the others. */
+    const size_t least = job->rows / job->tiles, larger = job->rows % job->tiles;
+    const size_t first = least * first_tile + nk_minimum(first_tile, larger), row = job->first_row + first;
     const size_t column = panel * NK_PANEL, stride = NK_PANEL * count;
     const size_t panel_bytes = nk_panel_bytes(linear->codec, linear->packed_inputs);
-    const size_t packed_panels = nk_ceiling(linear->packed_outputs, NK_PANEL);
     const size_t sums = nk_panel_sums(linear->codec, job->inputs); /* the last are those over the inputs in use */
     _Alignas(64) float results[most_tile_rows * NK_PANEL]; /* or few rows of most_panels */
     nk_epilogue_f32 epilogue = {
@@ -73,14 +69,13 @@ static void multiply_panels(const nk_gemm_job *job, const nk_linear *linear, siz
         .inputs = job->inputs,
         .packed_inputs = linear->packed_inputs,
         .weight_sums = sums == 0 ? NULL
-                                 : (const char *)linear->packed + packed_panels * panel_bytes +
-                                       ((sums - 1) * packed_panels + panel) * NK_SUM_BYTES,
+                                 : (const char *)linear->packed + panel * NK_SUM_BYTES +
+                                       nk_sums_place(linear->codec, linear->packed_outputs, linear->packed_inputs, sums - 1),
         .sums = results,
         .sums_stride = stride,
         .epilogue = fused ? &epilogue : NULL,
     };
     const size_t columns = nk_minimum(stride, linear->outputs - column);
-    const size_t least = job->rows / job->tiles, larger = job->rows % job->tiles;
     for (size_t tile = first_tile; tile < last_tile; tile++) {
         const size_t rows = least + (tile < larger);
         operands.row_count = rows;

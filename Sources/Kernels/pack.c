@@ -19,9 +19,12 @@ size_t nk_panel_sums(nk_codec codec, size_t inputs) {
     return codec == NK_CODEC_I8 || codec == NK_CODEC_I4 ? nk_ceiling(nk_maximum(inputs, 1), NK_SUM_INPUTS) : 0;
 }
 
+size_t nk_sums_place(nk_codec codec, size_t outputs, size_t inputs, size_t index) {
+    return nk_ceiling(outputs, NK_PANEL) * (nk_panel_bytes(codec, inputs) + index * NK_SUM_BYTES);
+}
+
 size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs) {
-    const size_t panels = nk_ceiling(outputs, NK_PANEL);
-    return panels * (nk_panel_bytes(codec, inputs) + nk_panel_sums(codec, inputs) * NK_SUM_BYTES);
+    return nk_sums_place(codec, outputs, inputs, nk_panel_sums(codec, inputs)); /* behind the last */
 }
 
 typedef struct {
@@ -86,13 +89,12 @@ static void pack_panels(size_t begin, size_t end, void *context) {
 void nk_pack(nk_codec codec, const void *weight, nk_dtype dtype, size_t outputs, size_t inputs, size_t output_stride,
              size_t input_stride, void *packed, size_t packed_outputs, size_t first_output, int threads) {
     const size_t panel_bytes = nk_panel_bytes(codec, inputs), first = first_output / NK_PANEL;
-    const size_t packed_panels = nk_ceiling(packed_outputs, NK_PANEL);
     nk_pack_job job = {.kernels = nk_kernels_in_use(), .product = nk_product_in_use(codec), .weight = weight,
                        .dtype = dtype, .outputs = outputs, .inputs = inputs,
                        .output_stride = output_stride, .input_stride = input_stride,
                        .panels = (char *)packed + first * panel_bytes, .panel_bytes = panel_bytes,
-                       .sums = (char *)packed + packed_panels * panel_bytes + first * NK_SUM_BYTES,
-                       .sums_stride = packed_panels * NK_SUM_BYTES};
+                       .sums = (char *)packed + nk_sums_place(codec, packed_outputs, inputs, 0) + first * NK_SUM_BYTES,
+                       .sums_stride = nk_ceiling(packed_outputs, NK_PANEL) * NK_SUM_BYTES};
     nk_parallel_for(nk_ceiling(outputs, NK_PANEL), 1 + 4096 / (inputs + 1), threads, pack_panels, &job);
 }
 

@@ -18,11 +18,11 @@ extension Model {
         let blocks = network.blocks.reduce(0) { $0 + $1.parameters }
         let architecture = network.weights.architecture
         let head = architecture.heads[.causalLM] == nil ? 0 : vocabularySize * network.hiddenSize
-        // Vocabularies and values get 8 bits where blocks have 4 (Precision).
+        let precision = network.weights.precision
         let finer = head + network.blocks.reduce(0) { $0 + $1.valueWeights }
-        let finerCodec: Codec = dtype == .int4 ? .int8 : dtype
         let bytes =
-            Double(blocks + head - finer) * dtype.bytesPerWeight + Double(finer) * finerCodec.bytesPerWeight
+            Double(blocks + head - finer) * precision.codec.bytesPerWeight
+            + Double(finer) * precision.finerCodec.bytesPerWeight
         return GenerationWork(weights: blocks + head, headWeights: head, weightBytes: Int(bytes))
     }
 }

@@ -122,11 +122,12 @@ typedef enum {
     NK_CODEC_I4 = 3
 } nk_codec;
 
-/* Bytes of one panel, a multiple of 64; how many sums of its weights each output has (0, or at
- * least 1); bytes of a packed [outputs, inputs]. */
+/* Bytes of one panel, a multiple of 64; how many sums of its weights each output has (0, or at least 1); bytes of a packed
+ * [outputs, inputs]; where in it all outputs' sums over the first (index + 1) NK_SUM_INPUTS begin, panel after panel. */
 size_t nk_panel_bytes(nk_codec codec, size_t inputs);
 size_t nk_panel_sums(nk_codec codec, size_t inputs);
 size_t nk_packed_bytes(nk_codec codec, size_t outputs, size_t inputs);
+size_t nk_sums_place(nk_codec codec, size_t outputs, size_t inputs, size_t index);
 
 /* Packs weight[o * output_stride + i * input_stride] (strides in elements; elements of `dtype`, any alignment) as the
  * outputs from first_output on, a multiple of NK_PANEL, of a packed [packed_outputs, inputs]: nk_packed_bytes at `packed`,

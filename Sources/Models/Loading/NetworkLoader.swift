@@ -7,8 +7,8 @@ public import Tensors
 public struct NestlingSettings: Sendable {
     /// The file's name.
     public static let fileName = "nestling.json"
-    /// The form that this library writes. Format 1 had sums of weights inside of packed panels; is the same without packed
-    /// weights.
+    /// The form that this library writes. In format 1 sums of weights were inside of packed panels; without packed weights it is
+    /// the same.
     static let format = 2
 
     /// The network, where a `config.json` cannot say it.

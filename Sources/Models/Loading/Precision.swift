@@ -29,6 +29,9 @@ public struct Precision: Sendable, Equatable {
     /// Keeps the blocks' linear layers in `codec`.
     public init(_ codec: Codec) { self.codec = codec }
 
+    /// The codec of values and vocabularies: 8 bits where blocks have 4.
+    public var finerCodec: Codec { codec == .int4 ? .int8 : codec }
+
     /// The codec of a layer. Where blocks have 4 bits, values have 8, which are few and pass errors on unattenuated (in MiniLM
     /// a twelfth of the weights makes a quarter of the error; llama.cpp's mixtures, Q4_K_M and its like, spend bits on them
     /// too). What makes rows of pixels stays float32: it is a hundredth of the network, and its errors go through all of it.
@@ -36,9 +39,9 @@ public struct Precision: Sendable, Equatable {
     public func codec(of node: LinearNode, _ role: Role) -> Codec {
         switch role {
         case .block: codec
-        case .value: codec == .int4 ? .int8 : codec
+        case .value: finerCodec
         case .exact: .float32
-        case .head: node.rows < 1024 ? .float32 : codec == .int4 ? .int8 : codec
+        case .head: node.rows < 1024 ? .float32 : finerCodec
         }
     }
 

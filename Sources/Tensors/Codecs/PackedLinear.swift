@@ -91,7 +91,6 @@ public struct PackedLinear: Linear, @unchecked Sendable {
     /// many as ``Codec/cuttableInputs(_:of:)`` gives.
     public func writePacked(_ write: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
         let panels = Codec.panels(outputs: outputs)
-        let packedPanels = Codec.panels(outputs: packedOutputs)
         let stride = codec.panelBytes(inputs: packedInputs)
         if inputs == packedInputs {
             try write(UnsafeRawBufferPointer(start: packed, count: panels * stride))
@@ -99,10 +98,9 @@ public struct PackedLinear: Linear, @unchecked Sendable {
             let bytes = codec.panelBytes(inputs: inputs)
             for panel in 0..<panels { try write(UnsafeRawBufferPointer(start: packed + panel * stride, count: bytes)) }
         }
-        let sumBytes = Int(NK_SUM_BYTES)
         for index in 0..<nk_panel_sums(codec.kernel, inputs) {
-            let sums = packed + packedPanels * (stride + index * sumBytes)
-            try write(UnsafeRawBufferPointer(start: sums, count: panels * sumBytes))
+            let sums = packed + nk_sums_place(codec.kernel, packedOutputs, packedInputs, index)
+            try write(UnsafeRawBufferPointer(start: sums, count: panels * Int(NK_SUM_BYTES)))
         }
     }
 
