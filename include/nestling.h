@@ -281,14 +281,15 @@ NESTLING_API NESTLING_MUST_USE nestling_status nestling_model_describe(
 /* Says what a reduction (see "Reductions" below) is expected to gain on one sequence, without running anything, as a JSON
  * object:
  *     {"tokens": 512, "remaining": [496, ...],     tokens before, and after each layer
- *      "multiply_adds": ...,                        of the run without reduction: linear layers and the products of attention
+ *      "multiply_adds": ...,                        of a vector without reduction: linear layers and the products of attention
  *      "reduced_multiply_adds": ...,                of the reduced run
  *      "overhead_multiply_adds": ...,               of reducing: what the method multiplies, and for the rest of its work an
  *                                                   equivalent: 1,000,000 for each layer that reduces, 50,000 for each token that
  *                                                   it looks at, 20 for each element of a token that leaves its row
  *      "speed_up": 1.37,                            multiply_adds / (reduced_multiply_adds + overhead_multiply_adds)
  *      "pays": true}                                speed_up is at least 1.02
- * It is a model of the work, not a measurement. Later versions may add keys.
+ * It is a model of the work, not a measurement. Where the vector is made of the first or the last token, it counts the last
+ * layer as it runs: for that token, and for keys and values of the others. Later versions may add keys.
  *
  * tokens         of the sequence; 1 to what the model's positions allow.
  * reduction      the JSON object.
@@ -471,6 +472,10 @@ typedef struct nestling_run_options {
 #define NESTLING_RUN_OPTIONS_INIT { sizeof(nestling_run_options), 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Sequence vectors from token ids. Per call: pooling, normalize, output_dimensions.
+ *
+ * Where a vector is made of the first or the last token (NESTLING_POOLING_CLS, _LAST, most poolers of images), the last layer
+ * makes keys and values of all tokens and runs for that one alone. Scores of whole sequences (nestling_session_logits) are
+ * made like that, too. The bits are those that all hidden states would give.
  *
  * token_ids      offsets[sequence_count] ids, special tokens included.
  * offsets        sequence_count + 1 entries (see Batches above). A sequence must have at least one token.

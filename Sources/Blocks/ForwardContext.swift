@@ -47,8 +47,10 @@ public final class ForwardContext {
     public var shared: [String: SharedKeys] = [:]
     /// The block that runs, counted in the whole network.
     public var layer = 0
-    /// Whether the cache has the keys and values of the rows already, in all layers that still run.
+    /// Whether the keys and values of the rows are kept already, in all layers that still run: in the cache, or in ``keptKeys``.
     public private(set) var isKept = false
+    /// What the rows meet, once they are only some of their sequences' and these are in no cache.
+    var keptKeys: KeptKeys?
 
     /// Begins a slice of whole sequences of `input`, or of the next tokens of `cached` ones; `offsets` begins with 0, `grids` are
     /// those of images.
@@ -57,6 +59,7 @@ public final class ForwardContext {
     ) {
         self.cached = cached
         isKept = false
+        keptKeys = nil
         tokenIDs = if case .tokens(let ids, _) = input { ids } else { UnsafeBufferPointer(start: nil, count: 0) }
         self.grids = grids
         originalOffsets = offsets
@@ -88,14 +91,25 @@ public final class ForwardContext {
         }
     }
 
-    /// From now on the run is about the last rows alone that `last` tells of each sequence of a cache, which has all that it keeps
-    /// of the others and of them; sequences of which none is left are left out. Gives the rows that are left, as they were counted.
-    func keep(_ last: LastRows) -> [Int] {
-        tokenIDs = last.ids
+    /// From now on the run is about the rows `kept` alone: what others and they meet of all has been kept. Gives the rows that are
+    /// left, as they were counted.
+    func keep(_ kept: KeptRows) -> [Int] {
         isKept = true
+        switch kept {
+        case .last(let counts, let ids):
+            tokenIDs = ids
+            return keep(last: counts)
+        case .rows(let rows):
+            keep(rows)
+            return rows
+        }
+    }
+
+    /// Keeps the last `counts[s]` rows of each cached sequence `s`; sequences of which none is left are left out.
+    private func keep(last counts: [Int]) -> [Int] {
         var rows: [Int] = []
         var left: (offsets: [Int], cached: [CachedSequence]) = ([0], [])
-        for (sequence, count) in last.counts.enumerated() where count > 0 {
+        for (sequence, count) in counts.enumerated() where count > 0 {
             let end = offsets[sequence + 1]
             rows += end - count..<end
             left.offsets.append(rows.count)
@@ -104,6 +118,29 @@ public final class ForwardContext {
         positions = rows.map { positions[$0] }
         (offsets, originalOffsets, cached) = (left.offsets, left.offsets, left.cached)
         return rows
+    }
+
+    /// Keeps rising rows; their sequences go on as if the others had been pruned.
+    private func keep(_ rows: [Int]) {
+        let maps = (0..<sequences).map(map(of:))
+        var newOffsets = [0], newMaps: [TokenMap] = []
+        var place = 0
+        for sequence in 0..<sequences {
+            let first = place
+            var newRow = [Int32](repeating: -1, count: length(sequence))
+            while place < rows.count, rows[place] < offsets[sequence + 1] {
+                newRow[rows[place] - offsets[sequence]] = Int32(truncatingIfNeeded: place - first)
+                place += 1
+            }
+            let keptRows = rows[first..<place].map { Int32(truncatingIfNeeded: $0 - offsets[sequence]) }
+            newMaps.append(maps[sequence].followed(by: TokenMap(newRow: newRow, keptRows: keptRows)))
+            newOffsets.append(place)
+            keptKeys?.tokens += keptRows.map(Int.init)
+        }
+        positions = rows.map { positions[$0] }
+        if !sizes.isEmpty { sizes = rows.map { sizes[$0] } }
+        keyBias.removeAll(keepingCapacity: true)
+        (offsets, self.maps) = (newOffsets, newMaps)
     }
 
     /// Lets go of what the run was about.
@@ -146,6 +183,11 @@ public final class ForwardContext {
             }
         }
         return runs
+    }
+
+    /// Where the tokens of sequence `sequence` went.
+    public func map(of sequence: Int) -> TokenMap {
+        maps.isEmpty ? TokenMap(identity: length(sequence)) : maps[sequence]
     }
 
     /// Tokens of sequence `sequence`, now.

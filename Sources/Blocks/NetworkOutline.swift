@@ -8,6 +8,8 @@ public struct NetworkOutline: Sendable {
         /// For each token, up to where the layer may lose tokens, and after.
         public var before = 0.0
         public var after = 0.0
+        /// Of that, what makes the keys and values that all tokens need, although only some go on; `nil`: all must go on.
+        public var keys: Double?
         /// For each pair that meets.
         public var pair = 0.0
         /// Tokens that are farther apart do not meet; `nil`: all do.
@@ -35,6 +37,15 @@ public struct NetworkOutline: Sendable {
             }
             return isCausal ? (pairs + count) / 2 : pairs
         }
+
+        /// Multiply-adds of the last layer for `read` of `tokens` tokens, at an end of the sequence from where all are in sight that
+        /// ``radius`` allows; `nil`: it runs for all.
+        func multiplyAdds(reading read: SpecialTokens, of tokens: Int) -> Double? {
+            guard let keys, !read.between(tokens).isEmpty else { return nil }
+            let met = min(tokens, (radius ?? tokens) + 1)
+            let own = before - keys + after + pair * Double(met)
+            return keys * Double(tokens) + Double(read.first + read.last) * own
+        }
     }
 
     /// In the order in which they run.
@@ -46,6 +57,9 @@ public struct NetworkOutline: Sendable {
     public var imageGrid: PatchGrid?
     /// For the vector of the sequence.
     public var vector = 0.0
+    /// Tokens at the ends of the sequence of which its vector is made: the last layer spares the others what does not reach it.
+    /// `nil`: all.
+    public var tokensRead: SpecialTokens?
     /// Tokens at the ends of a sequence that stand for no part of it.
     public var specialTokens = SpecialTokens.ofTexts
     /// How attention of long sequences is approximated; `nil`: not at all.
@@ -71,9 +85,16 @@ public struct NetworkOutline: Sendable {
 
     /// Multiply-adds for one sequence of `tokens` that `reducer` shortens, those of reducing not counted.
     public func multiplyAdds(tokens: Int, reducer: any Reducer) -> Double {
-        var approximated = self
-        approximated.keyPooling = reducer.keyPooling
-        return approximated.multiplyAdds(tokens: tokens, remaining: reducer.remainingTokens(tokens, in: self))
+        var reduced = self
+        reduced.keyPooling = reducer.keyPooling
+        let remaining = reducer.remainingTokens(tokens, in: self)
+        let count = remaining.dropLast().last ?? tokens
+        if let read = tokensRead, remaining.last ?? tokens < count {
+            let changeable = reducer.changeable(count, specialTokens), unread = read.between(count)
+            let leaves = changeable.lowerBound >= unread.lowerBound && changeable.upperBound <= unread.upperBound
+            if !leaves || !reducer.signals.isSubset(of: .keys) { reduced.tokensRead = nil }
+        }
+        return reduced.multiplyAdds(tokens: tokens, remaining: remaining)
     }
 
     /// Multiply-adds for one sequence of `tokens`, of which `remaining[l]` are left after layer `l`; `nil`: all.
@@ -115,7 +136,13 @@ public struct NetworkOutline: Sendable {
     /// Multiply-adds for one sequence of `tokens`, of which the attention of each layer sees so many, and its FFN.
     public func multiplyAdds(tokens: Int, layers counts: [(attention: Int, channel: Int)]) -> Double {
         var sum = embedding * Double(max(0, tokens - prefixTokens)) + vector
-        for (layer, count) in zip(layers, counts) {
+        for (index, (layer, count)) in zip(layers, counts).enumerated() {
+            if index == layers.count - 1, keyPooling == nil, let tokensRead,
+                let work = layer.multiplyAdds(reading: tokensRead, of: count.attention)
+            {
+                sum += work
+                continue
+            }
             sum += layer.before * Double(count.attention) + layer.pair * layer.pairs(count.attention, keyPooling)
             sum += layer.after * Double(count.channel)
         }

@@ -11,7 +11,8 @@
  * 16), a maximum and a sum; per key and task: packing (about 8 cycles per vector), which is why a task holds as many
  * queries as there are, unless threads would be without work.
  *
- * Tiles are cut from the sequence's first token, whatever the task, so that the bits of a query do not depend on it.
+ * Tiles are cut from the sequence's first query, whatever the task. The bits of a query depend on the keys that it meets, not
+ * on the tile that it is in.
  */
 #include <math.h>
 #include <string.h>
@@ -76,7 +77,8 @@ typedef struct {
     const nk_attention_job *job;
     const nk_attention_scratch *scratch;
     size_t start, length; /* of the sequence        */
-    size_t key, keys;     /* the block, in tokens of the sequence */
+    nk_query_rows queries;
+    size_t key, keys; /* the block, in tokens of the sequence */
 } nk_key_block;
 
 /* Rows of one head lie far apart, which the hardware's prefetcher does not follow: asks for them ahead of their use. */
@@ -138,8 +140,9 @@ static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, s
     nk_key_range ranges[most_tile_rows]; /* from here on in keys of the block */
     int32_t positions[most_tile_rows];
     for (size_t r = 0; r < rows; r++) {
-        positions[r] = position_of(a, block->start, first + r);
-        ranges[r] = visible_keys(a, block->start, block->length, first + r);
+        const size_t token = token_of(a, block->queries, first + r);
+        positions[r] = position_of(a, block->start, token);
+        ranges[r] = visible_keys(a, block->start, block->length, token);
     }
     /* Positions do not fall, so the first query sees the first key and the last query the last one. */
     const size_t earliest = ranges[0].begin, latest = ranges[rows - 1].end;
@@ -158,7 +161,7 @@ static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, s
         }
     }
 
-    const float *query = a->query + (block->start + first) * a->query_stride + head * size;
+    const float *query = a->query + (block->queries.first + first) * a->query_stride + head * size;
     const nk_word *words = (const nk_word *)query;
     size_t query_stride = a->query_stride;
     if (kernels->pack_queries) {
@@ -183,7 +186,7 @@ static void meet(const nk_key_block *block, nk_softmax_rule rule, size_t head, s
     if (is_last) {
         for (size_t r = 0; r < rows; r++) shares[r] = 1 / total[r];
         weighing.shares = shares;
-        weighing.output = a->output + (block->start + first) * a->output_stride + head * size;
+        weighing.output = a->output + (block->queries.first + first) * a->output_stride + head * size;
         weighing.output_stride = a->output_stride;
         weighing.columns = size;
     }
@@ -197,18 +200,19 @@ static void attend(const nk_attention_job *job, size_t sequence, size_t key_head
                    size_t tiles) {
     const nk_attention_f32_arguments *a = job->arguments;
     const size_t start = a->offsets[sequence], length = a->offsets[sequence + 1] - start;
-    const size_t first = length * first_tile / tiles, last = length * last_tile / tiles, queries = last - first;
+    const nk_query_rows all = queries_of(a, sequence);
+    const size_t first = all.count * first_tile / tiles, last = all.count * last_tile / tiles, queries = last - first;
     const size_t size = a->head_size, group = a->heads / a->key_heads, block_keys = job->block_keys;
     const nk_attention_scratch scratch = scratch_for(size, block_keys, group * queries, length > block_keys);
-    const size_t earliest = visible_keys(a, start, length, first).begin;
-    const size_t latest = visible_keys(a, start, length, last - 1).end;
+    const size_t earliest = visible_keys(a, start, length, token_of(a, all, first)).begin;
+    const size_t latest = visible_keys(a, start, length, token_of(a, all, last - 1)).end;
 
     nk_softmax_rule rule = {.scale = a->scale, .softcap = a->softcap, .relative_radius = a->relative_radius};
     if (a->alibi_slopes || a->relative_bias) rule.key_positions = scratch.positions;
     if (a->key_bias) rule.key_bias = scratch.key_bias;
 
     for (size_t key = earliest / block_keys * block_keys; key < latest; key += block_keys) {
-        const nk_key_block block = {job, &scratch, start, length, key, nk_minimum(block_keys, length - key)};
+        const nk_key_block block = {job, &scratch, start, length, all, key, nk_minimum(block_keys, length - key)};
         /* What some query of the task sees, from the beginning of a panel on. */
         const size_t from = within(earliest, key, key + block.keys) / NK_PANEL * NK_PANEL - key;
         const size_t end = nk_minimum(latest - key, block.keys);
@@ -227,10 +231,10 @@ static void attend(const nk_attention_job *job, size_t sequence, size_t key_head
             if (a->alibi_slopes) rule.alibi_slope = a->alibi_slopes[head];
             if (a->relative_bias) rule.relative_bias = a->relative_bias + head * (2 * (size_t)a->relative_radius + 1);
             for (size_t tile = first_tile; tile < last_tile; tile++) {
-                const size_t q = length * tile / tiles, rows = length * (tile + 1) / tiles - q;
+                const size_t q = all.count * tile / tiles, rows = all.count * (tile + 1) / tiles - q;
                 if (tile + 1 < last_tile)
-                    prefetch_rows(a->query + (start + q + rows) * a->query_stride + head * size,
-                                  a->query_stride * sizeof(float), length * (tile + 2) / tiles - q - rows,
+                    prefetch_rows(a->query + (all.first + q + rows) * a->query_stride + head * size,
+                                  a->query_stride * sizeof(float), all.count * (tile + 2) / tiles - q - rows,
                                   size * sizeof(float));
                 meet(&block, rule, head, q, rows, member * queries + q - first);
             }
@@ -239,8 +243,7 @@ static void attend(const nk_attention_job *job, size_t sequence, size_t key_head
 }
 
 static size_t tiles_of(const nk_attention_job *job, size_t sequence) {
-    const size_t *offsets = job->arguments->offsets + sequence;
-    return nk_ceiling(offsets[1] - offsets[0], job->kernels->tile_rows);
+    return nk_ceiling(queries_of(job->arguments, sequence).count, job->kernels->tile_rows);
 }
 
 static void attend_tasks(size_t begin, size_t end, void *context) {
@@ -289,7 +292,8 @@ void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads) 
         for (size_t s = 0; s < job.sequences; s++) {
             const size_t sequence = job.first_sequence + s;
             const double length = (double)(a->offsets[sequence + 1] - a->offsets[sequence]);
-            work += 2 * length * length * (double)(a->heads * size);
+            /* Packing a key and its value takes about as long as 16 queries that meet them. */
+            work += 2 * length * (double)(16 + queries_of(a, sequence).count) * (double)(a->heads * size);
             job.tasks_before[s + 1] =
                 job.tasks_before[s] + nk_ceiling(tiles_of(&job, sequence), job.tiles_per_task) * a->key_heads;
         }

@@ -10,6 +10,21 @@ static inline int32_t position_of(const nk_attention_f32_arguments *a, size_t st
     return a->positions ? a->positions[start + token] : (int32_t)token;
 }
 
+/* The rows of a sequence's queries: `first` is the first one's place in query and output. */
+typedef struct {
+    size_t first, count;
+} nk_query_rows;
+
+static inline nk_query_rows queries_of(const nk_attention_f32_arguments *a, size_t sequence) {
+    const size_t *offsets = (a->query_offsets ? a->query_offsets : a->offsets) + sequence;
+    return (nk_query_rows){offsets[0], offsets[1] - offsets[0]};
+}
+
+/* The token of the sequence that has its query number `query`. */
+static inline size_t token_of(const nk_attention_f32_arguments *a, nk_query_rows queries, size_t query) {
+    return a->query_tokens ? a->query_tokens[queries.first + query] : query;
+}
+
 /* The next `count` floats of scratch, in whole cache lines. */
 static inline void *take(float **memory, size_t count) {
     float *taken = *memory;
@@ -32,11 +47,11 @@ static inline size_t count_until(const nk_attention_f32_arguments *a, size_t sta
     return begin;
 }
 
-/* The keys of the sequence that a query meets: a run, because positions do not fall within a sequence. */
-static inline nk_key_range visible_keys(const nk_attention_f32_arguments *a, size_t start, size_t length, size_t query) {
+/* The keys of the sequence that a token's query meets: a run, because positions do not fall within a sequence. */
+static inline nk_key_range visible_keys(const nk_attention_f32_arguments *a, size_t start, size_t length, size_t token) {
     nk_key_range range = {0, length};
     if (!a->causal && a->window < 0) return range;
-    const int64_t position = position_of(a, start, query);
+    const int64_t position = position_of(a, start, token);
     range.end = count_until(a, start, length, position + (a->causal ? 0 : a->window));
     if (a->window >= 0) range.begin = count_until(a, start, length, position - a->window - 1);
     return range;

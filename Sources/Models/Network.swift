@@ -164,6 +164,7 @@ public final class Network: Sendable {
     public var outline: NetworkOutline {
         var outline = NetworkOutline(blocks, embedding: weights.embedding, readout: weights.readout)
         outline.vector = Double(weights.pipeline.multiplyAdds)
+        outline.tokensRead = weights.pipeline.tokensRead(VectorOptions())
         return outline
     }
 

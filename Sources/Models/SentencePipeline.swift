@@ -113,6 +113,23 @@ public struct SentencePipeline: Sendable {
         options.pooling != nil && expectedInputs == nil && pooler == nil ? hiddenSize : dimensions
     }
 
+    /// Tokens of each sequence that its vector is made of; `nil`: all.
+    func tokensRead(_ options: VectorOptions) -> SpecialTokens? {
+        if let pooler { return pooler.tokensRead(options.pooling) }
+        return SpecialTokens(all: (options.pooling.map { [$0] } ?? poolings).map(\.tokensRead))
+    }
+
+    /// The rows of a sequence that its vector is made of; `nil`: all.
+    func rows(of sequence: Int, _ options: VectorOptions, _ context: ForwardContext) -> [Int]? {
+        if let pooler { return pooler.rows(of: sequence, pooling: options.pooling, context) }
+        var rows: Set<Int> = []
+        for pooling in options.pooling.map({ [$0] }) ?? poolings {
+            guard let row = pooling.row(context.map(of: sequence)) else { return nil }
+            rows.insert(row)
+        }
+        return rows.sorted()
+    }
+
     /// Floats of workspace that ``apply(_:into:_:_:)`` takes.
     func workspaceFloats(rows: Int, sequences: Int, hiddenSize: Int) -> Int {
         if let pooler {

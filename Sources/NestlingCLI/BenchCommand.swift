@@ -19,7 +19,8 @@ struct BenchCommand: ParsableCommand {
             GFLOP counts the linear layers, 2 for each weight and token, and attention, 4 * head size for each head and \
             each pair of tokens that see each other (4 * tokens^2 * heads * head size for each sequence and layer, less \
             where attention is local). It does not count norms, activations, softmax, embedding rows and pooling, nor the \
-            choice of tokens to merge. Merged tokens are not counted after they merge.
+            choice of tokens to merge. Merged tokens are not counted after they merge, nor what the last layer is spared for \
+            tokens of which the vector is not made (all but one, where it is the first or the last token's).
 
             With --reduce, and with --merge 0 and other numbers, each reduced run is compared with the full one: how many times \
             quicker it was, what nestling_model_estimate_reduction predicts, and which reductions do not pay.

@@ -91,7 +91,7 @@ import Testing
                 let input = EmbeddingInput.tokens(ids: ids, types: UnsafeBufferPointer(start: nil, count: 0))
                 context.begin(input, offsets: [0, 5, 12], cached: sequences.map(\.cached))
                 if let counts {
-                    let last = LastRows(counts, ids: UnsafeBufferPointer(rebasing: ids[..<counts.reduce(0, +)]))
+                    let last = KeptRows.last(counts, ids: UnsafeBufferPointer(rebasing: ids[..<counts.reduce(0, +)]))
                     let left = try block.run(stream, only: last, context).rows
                     return (before, values(), left)
                 }

@@ -13,6 +13,8 @@ struct AttentionCase {
     var query: Floats, key: Floats, value: Floats
     var scale: Float
     var precision = NK_F32
+    /// Of each sequence those tokens that have queries, in rows of their own; `nil`: all, in theirs.
+    var queried: [[Int]]?
     /// What is given instead of `key` and `value`.
     var storedKey: StoredNumbers?, storedValue: StoredNumbers?
 
@@ -68,6 +70,13 @@ struct AttentionCase {
         _ body: (UnsafePointer<nk_attention_f32_arguments>) -> Void
     ) {
         let range = range ?? 0..<offsets.count - 1
+        let queryOffsets = queried?.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
+        let queryTokens = queried.map { Array($0.joined()) }
+        let rows = queried.map { zip($0, offsets).flatMap { tokens, start in tokens.map { start + $0 } } }
+        let query = rows.map { rows in
+            Floats(
+                rows.flatMap { row in (0..<queryStride).map { self.query[row * queryStride + $0] } }, misalignment: 1)
+        }
         offsets.withUnsafeBufferPointer { offsets in
             withExtendedLifetime((keyBias, slopes, relative, positions, storedKey, storedValue)) {
                 positions.withPointer { positions in
@@ -75,19 +84,25 @@ struct AttentionCase {
                         slopes.withPointer { slopes in
                             relative.withPointer { relative in
                                 var arguments = nk_attention_f32_arguments(
-                                    query: query.start, query_stride: queryStride,
+                                    query: (query ?? self.query).start, query_stride: queryStride,
                                     key: storedKey?.start ?? .init(key.start),
                                     key_stride: keyStride, value: storedValue?.start ?? .init(value.start),
                                     value_stride: keyStride,
                                     output: output.start,
                                     output_stride: queryStride, heads: heads, key_heads: keyHeads, head_size: size,
                                     offsets: offsets.baseAddress! + range.lowerBound, sequences: range.count,
-                                    scale: scale,
+                                    query_offsets: nil, query_tokens: nil, scale: scale,
                                     softcap: softcap, causal: causal ? 1 : 0, window: window, positions: positions,
                                     key_bias: keyBias, alibi_slopes: slopes, relative_bias: relative,
                                     relative_radius: radius, key_type: storedKey?.type ?? NK_F32,
                                     value_type: storedValue?.type ?? NK_F32, precision: precision)
-                                body(&arguments)
+                                queryOffsets.withPointer { offsets in
+                                    queryTokens.withPointer { tokens in
+                                        arguments.query_offsets = offsets.map { $0 + range.lowerBound }
+                                        arguments.query_tokens = tokens
+                                        body(&arguments)
+                                    }
+                                }
                             }
                         }
                     }
@@ -291,6 +306,45 @@ extension KernelTests {
                                 return
                             }
                         }
+                    }
+                }
+            }
+        }
+
+        /// Queries of some tokens alone: the bits that these have among all.
+        @Test(arguments: [0, 1, 6, 8, 16, 24, 63, 127], [32, 130])
+        func someQueries(choice: Int, size: Int) {
+            var random = Generator(choice)
+            var item = AttentionCase(
+                heads: 4, keyHeads: 2, size: size, offsets: [0, 5, 150, 150, 163, 764], seed: choice)
+            item.addBiases(choice, random: &random)
+            let lengths = zip(item.offsets.dropFirst(), item.offsets).map { $0 - $1 }
+            var subsets = [
+                lengths.map { Array(0..<min(1, $0)) }, lengths.map { $0 == 0 ? [] : [$0 - 1] },
+                lengths.map { Array(0..<$0) },
+                lengths.enumerated().map { $0.offset % 2 == 0 ? [] : Array(0..<$0.element) },
+            ]
+            for _ in 0..<3 { subsets.append(lengths.map { (0..<$0).filter { _ in random.next() % 3 == 0 } }) }
+            for precision in [NK_F32, NK_BF16] {
+                item.precision = precision
+                item.queried = nil
+                forEachInstructionSet { isa in
+                    let all = item.run()
+                    for subset in subsets {
+                        var some = item
+                        some.queried = subset
+                        let output = withThreads(1 + Int32(choice % 3)) { some.run() }
+                        let rows = zip(subset, item.offsets).flatMap { tokens, start in tokens.map { start + $0 } }
+                        var differences = output.guarded ? 0 : 1
+                        for (place, row) in rows.enumerated() {
+                            for column in 0..<item.heads * size {
+                                let (one, other) = (
+                                    output[place * item.queryStride + column], all[row * item.queryStride + column]
+                                )
+                                if one.bitPattern != other.bitPattern { differences += 1 }
+                            }
+                        }
+                        #expect(differences == 0, "\(isa) \(precision) \(subset.map(\.count))")
                     }
                 }
             }

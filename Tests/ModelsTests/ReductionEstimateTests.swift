@@ -33,6 +33,37 @@ import Testing
         #expect(abs(outline.multiplyAdds(tokens: patches + 1, remaining: remaining) / 1e9 - reduced) < 0.001)
     }
 
+    /// What the last layer is spared where the first token alone is read: with 197 tokens, of queries, the output projection and the
+    /// FFN all but one token's, and of the pairs all but 197. A reducer that leaves that token alone spares it as well.
+    @Test func ofOneToken() throws {
+        var outline = Self.transformer(768, layers: 12, patches: 196)
+        for index in outline.layers.indices { outline.layers[index].keys = 2 * 768 * 768 }
+        let (d, n) = (768.0, 197.0)
+        let whole = outline.multiplyAdds(tokens: 197)
+        outline.tokensRead = SpecialTokens(first: 1, last: 0)
+        #expect(whole - outline.multiplyAdds(tokens: 197) == (n - 1) * (10 * d * d + n * 2 * d))
+        for (protect, isSpared) in [("first", true), ("special", true), ("none", false)] {
+            let reducer = try Reducers.reducer(json: #"{"method":"tome","r":13,"protect":"\#(protect)"}"#)
+            let remaining = reducer.remainingTokens(197, in: outline)
+            var all = outline
+            all.tokensRead = nil
+            let spared =
+                all.multiplyAdds(tokens: 197, remaining: remaining)
+                - outline.multiplyAdds(tokens: 197, reducer: reducer)
+            let (before, after) = (Double(remaining[10]), Double(remaining[11]))
+            let expected = (before - 1) * 2 * d * d + (before - 1) * before * 2 * d + (after - 1) * 8 * d * d
+            #expect(spared == (isSpared ? expected : 0), "\(protect)")
+        }
+        // By attention, for which all queries are needed, and approximated: not spared.
+        for text in [#"{"method":"evit","r":13}"#, #"{"method":"maelre","r":13,"exact":100,"groups":50}"#] {
+            let reducer = try Reducers.reducer(json: text)
+            var all = outline
+            all.tokensRead = nil
+            let reduced = outline.multiplyAdds(tokens: 197, reducer: reducer)
+            #expect(reduced == all.multiplyAdds(tokens: 197, reducer: reducer))
+        }
+    }
+
     /// The longest sequence that can be asked for takes no longer to judge than any other, and nothing overflows.
     @Test(arguments: Reducers.methods)
     func ofEndlessSequences(_ method: String) throws {

@@ -53,10 +53,12 @@ import Testing
         }
         #expect(try Command.run("check", clip).status == 0)
 
-        // 16 patches of 192 pixels, the class token, two layers, a pooler of 20.
+        // 16 patches of 192 pixels, the class token, two layers, a pooler of 20 that reads that token: the last layer makes keys
+        // and values of all, and runs for it alone.
         let bench = try document("bench", Fixtures.path("vit/base"), "--batch", "1,2", "--repeat", "1", "--json")
         let results = try #require(bench["results"]?.array)
-        let expected = 2 * (attention(17) + feedForward(17, width: 76)) + 16 * 2 * 192 * 32 + 2 * 32 * 20
+        let last = (17.0 + 1) * 4096 + 4 * 17 * 32 + feedForward(1, width: 76)
+        let expected = attention(17) + feedForward(17, width: 76) + last + 16 * 2 * 192 * 32 + 2 * 32 * 20
         #expect(results.count == 2 && results.allSatisfy { $0["tokens"]?.int == 17 })
         #expect(results[0]["operations"]?.double == expected)
         #expect(try Command.run("bench", Fixtures.path("vit/base"), "--tokens", "4").status == 64)

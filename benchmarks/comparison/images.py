@@ -9,14 +9,20 @@ OPTIMIZER = "vit"
 ARGUMENT = "pixels"
 
 
-def write_vit_base(directory):
-    """A ViT-B/16 (12 layers of 768, images of 224 x 224) with seeded random weights. Runs in a process of its own."""
+def write_vit_base(directory, classifies):
+    """A ViT-B/16 (12 layers of 768, images of 224 x 224), or one that knows 1,000 classes, with seeded random weights. Runs in a
+    process of its own.
+    """
     import torch
     import transformers
 
     transformers.logging.set_verbosity_error()
     torch.manual_seed(0)
-    transformers.ViTModel(transformers.ViTConfig(), add_pooling_layer=False).save_pretrained(directory)
+    if classifies:
+        network = transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000))
+    else:
+        network = transformers.ViTModel(transformers.ViTConfig(), add_pooling_layer=False)
+    network.save_pretrained(directory)
 
 
 def make_inputs():

@@ -10,7 +10,7 @@ from . import images, texts
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
 # The cases of the table in the documentation; a run with `--cases all` has all of `inputs` for every model.
 TABLE = {"MiniLM": ("8 x 128", "1 x 16", "256 sentences"), "BERT-base, random": ("8 x 128", "1 x 512"),
-         "ViT-B/16, random": tuple(images.SHAPES)}
+         "ViT-B/16, random": tuple(images.SHAPES), "ViT-B/16 classifier, random": tuple(images.SHAPES)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Model:
     directory: str
     converted: str
     of_images: bool = False
+    # Its result is a score for each class, not the last hidden states.
+    classifies: bool = False
 
     @property
     def takes(self):
@@ -46,17 +48,18 @@ def write_bert_base(directory, tokenizer_source):
 def make_models(minilm, work, in_child):
     """All models: {name: Model}. in_child runs a function in another process, so that this one stays small and idle."""
     models = {}
-    for name, folder in (("MiniLM", "minilm"), ("BERT-base, random", "bert-base"), ("ViT-B/16, random", "vit-base")):
+    for name, folder in zip(TABLE, ("minilm", "bert-base", "vit-base", "vit-classifier")):
         directory, converted = work / folder, work / (folder + "-converted")
         converted.mkdir(exist_ok=True)
         if not (directory / "config.json").exists():
             if name == "MiniLM":
                 directory.symlink_to(Path(minilm).resolve(), target_is_directory=True)
-            elif folder == "vit-base":
-                in_child(images.write_vit_base, str(directory))
+            elif folder.startswith("vit"):
+                in_child(images.write_vit_base, str(directory), folder == "vit-classifier")
             else:
                 in_child(write_bert_base, str(directory), str(minilm))
-        models[name] = Model(name, str(directory), str(converted), of_images=folder == "vit-base")
+        models[name] = Model(name, str(directory), str(converted), of_images=folder.startswith("vit"),
+                             classifies=folder == "vit-classifier")
     return models
 
 

@@ -102,6 +102,7 @@ public struct Attention: Mixer {
     }
     public var multiplyAddsPerPair: Int { 2 * heads * headSize }
     public var multiplyAddsPerToken: Int { projections.reduce(0) { $0 + $1.multiplyAdds } }
+    public var keptMultiplyAddsPerToken: Int { [key, value].reduce(0) { $0 + ($1?.multiplyAdds ?? 0) } }
     public var radius: Int? { supports.compactMap(\.radius).min() }
     public var isCausal: Bool { supports.contains(where: \.isCausal) }
     /// In windows keys lie in another order, with others among them, than reducers could use; shared ones are for all tokens.
@@ -162,15 +163,16 @@ public struct Attention: Mixer {
         context.workspace.release(to: mark)
     }
 
+    public func keptFloats(rows: Int) -> Int { 2 * Workspace.spreadFloats(rows, keyHeads * headSize) }
+
     public func keep(_ input: Matrix, _ context: ForwardContext) throws(Failure) {
-        let mark = context.workspace.mark
         let (keys, values) = try keysAndValues(input.rows, context)
         let products = keyProducts(keys, values)
         if !products.isEmpty {
             input.multiply(products, threads: context.threads)
             finish(keys, values, context)
         }
-        context.workspace.release(to: mark)
+        if context.cached.isEmpty { context.keptKeys = KeptKeys(keys: keys, values: values, context) }
     }
 
     /// What makes keys and values; nothing where they are another layer's.
@@ -188,11 +190,12 @@ public struct Attention: Mixer {
         context.cache(keys: keys, values: values, heads: keyHeads, headSize: headSize)
     }
 
-    /// Where the keys and values are, or will be: in the workspace, with those that layers share, or, if they have been written to a
-    /// cache, nowhere.
+    /// Where the keys and values are, or will be: in the workspace, with those that layers share or with those that are kept of all
+    /// rows, or, if they have been written to a cache, nowhere.
     private func keysAndValues(
         _ rows: Int, _ context: ForwardContext
     ) throws(Failure) -> (keys: Matrix, values: Matrix) {
+        if let kept = context.keptKeys { return (kept.keys, kept.values) }
         switch sharing {
         case _ where context.isKept, .takes where !context.cached.isEmpty:
             let none = try context.workspace.take(0, keyHeads * headSize)

@@ -48,6 +48,23 @@ public struct Head: Sendable {
     /// The pooling that reads the same rows, if there is one.
     public var pooling: Pooling? { chains.count == 1 ? chains[0].input.pooling : nil }
 
+    /// Tokens of each sequence that it reads, with `pooling` instead of its own input; `nil`: all.
+    public func tokensRead(_ pooling: Pooling? = nil) -> SpecialTokens? {
+        if let pooling { return pooling.tokensRead }
+        return SpecialTokens(all: chains.map(\.input.tokensRead))
+    }
+
+    /// The rows of a sequence that it reads, with `pooling` instead of its own input; `nil`: all.
+    public func rows(of sequence: Int, pooling: Pooling? = nil, _ context: ForwardContext) -> [Int]? {
+        if let pooling { return pooling.row(context.map(of: sequence)).map { [$0] } }
+        var rows: Set<Int> = []
+        for chain in chains {
+            guard let row = chain.input.row(of: sequence, context) else { return nil }
+            rows.insert(row)
+        }
+        return rows.sorted()
+    }
+
     /// Learned numbers.
     public var parameters: Int { chains.reduce(0) { $0 + $1.parameters } }
     /// Multiply-adds for each row, those of gathering what it reads not counted.

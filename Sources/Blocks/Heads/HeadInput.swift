@@ -80,14 +80,12 @@ enum HeadInput: Sendable {
     func apply(_ stream: Matrix, into output: Matrix, _ context: ForwardContext) throws(Failure) {
         switch self {
         case .tokens: break
-        case .token(let index): writeTokens(stream, into: output, context) { _ in index }
-        case .endOfText(let id):
-            writeTokens(stream, into: output, context) { sequence in
-                let tokens = context.originalOffsets[sequence]..<context.originalOffsets[sequence + 1]
-                guard tokens.upperBound <= context.tokenIDs.count else { return 0 }
-                let ids = context.tokenIDs[tokens]
-                let end = id.map { id in ids.firstIndex(of: id) } ?? ids.indices.max { ids[$0] < ids[$1] }
-                return (end ?? tokens.lowerBound) - tokens.lowerBound
+        case .token, .endOfText:
+            for sequence in 0..<context.sequences {
+                let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
+                let map = context.map(of: sequence)
+                Pooling.one(
+                    token(of: sequence, map, context), of: map, rows, or: 0, into: output.row(sequence))
             }
         case .attention(let pooling): try pooling.apply(stream, into: output, context)
         case .last: Pooling.last.apply(stream, into: output, context)
@@ -101,15 +99,36 @@ enum HeadInput: Sendable {
         }
     }
 
-    /// Writes of each sequence the token at the place that `index` gives, or the last one.
-    private func writeTokens(
-        _ stream: Matrix, into output: Matrix, _ context: ForwardContext, at index: (_ sequence: Int) -> Int
-    ) {
-        for sequence in 0..<context.sequences {
-            let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
-            let map = context.maps.isEmpty ? TokenMap(identity: rows.rows) : context.maps[sequence]
-            Pooling.one(
-                min(index(sequence), map.oldCount - 1), of: map, rows, or: 0, into: output.row(sequence))
+    /// The tokens of a sequence among which those are that are read, that which ends a text taken for the last one; `nil`: all.
+    var tokensRead: SpecialTokens? {
+        switch self {
+        case .token(let index): SpecialTokens(first: index + 1, last: 0)
+        case .last, .endOfText: SpecialTokens(first: 0, last: 1)
+        case .tokens, .mean, .firstAndMean, .attention: nil
+        }
+    }
+
+    /// The row of a sequence that alone is read; `nil`: several are.
+    func row(of sequence: Int, _ context: ForwardContext) -> Int? {
+        let map = context.map(of: sequence)
+        switch self {
+        case .token, .endOfText: return Pooling.row(of: token(of: sequence, map, context), map, or: 0)
+        case .last: return Pooling.last.row(map)
+        case .tokens, .mean, .firstAndMean, .attention: return nil
+        }
+    }
+
+    /// The token, of those that went by `map`, that ``token(_:)`` or ``endOfText(_:)`` means.
+    private func token(of sequence: Int, _ map: TokenMap, _ context: ForwardContext) -> Int {
+        switch self {
+        case .token(let index): return min(index, map.oldCount - 1)
+        case .endOfText(let id):
+            let tokens = context.originalOffsets[sequence]..<context.originalOffsets[sequence + 1]
+            guard tokens.upperBound <= context.tokenIDs.count else { return 0 }
+            let ids = context.tokenIDs[tokens]
+            let end = id.map { id in ids.firstIndex(of: id) } ?? ids.indices.max { ids[$0] < ids[$1] }
+            return min((end ?? tokens.lowerBound) - tokens.lowerBound, map.oldCount - 1)
+        case .tokens, .last, .mean, .firstAndMean, .attention: return 0
         }
     }
 }

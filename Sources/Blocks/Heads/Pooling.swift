@@ -48,7 +48,7 @@ public enum Pooling: UInt32, Sendable, CaseIterable {
         var weights = [Float](repeating: 0, count: stream.rows)
         for sequence in 0..<context.sequences {
             let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
-            let map = context.maps.isEmpty ? TokenMap(identity: rows.rows) : context.maps[sequence]
+            let map = context.map(of: sequence)
             let counted = (remains(map, from: skipped) ? skipped : 0)..<map.oldCount
             switch self {
             case .cls: Self.one(0, of: map, rows, or: 0, into: output.row(sequence))
@@ -74,6 +74,30 @@ public enum Pooling: UInt32, Sendable, CaseIterable {
     /// Whether any token from `first` on has not been pruned.
     private func remains(_ map: TokenMap, from first: Int) -> Bool {
         map.newRow.dropFirst(first).contains { $0 >= 0 }
+    }
+
+    /// The row of a sequence whose tokens went by `map` that alone is read; `nil`: several are.
+    public func row(_ map: TokenMap) -> Int? {
+        switch self {
+        case .cls: Self.row(of: 0, map, or: 0)
+        case .last: Self.row(of: map.oldCount - 1, map, or: map.newCount - 1)
+        case .mean, .max, .weightedMean, .meanSquareRootLength: nil
+        }
+    }
+
+    /// The tokens of a sequence that it reads; `nil`: all.
+    public var tokensRead: SpecialTokens? {
+        switch self {
+        case .cls: SpecialTokens(first: 1, last: 0)
+        case .last: SpecialTokens(first: 0, last: 1)
+        case .mean, .max, .weightedMean, .meanSquareRootLength: nil
+        }
+    }
+
+    /// The row that ``one(_:of:_:or:into:)`` reads; `nil`: it reads several, or there is none.
+    static func row(of token: Int, _ map: TokenMap, or other: Int) -> Int? {
+        guard map.newRow.indices.contains(token), map.newCount > 0 else { return nil }
+        return map.newRow[token] < 0 ? other : map.isManyToMany ? nil : Int(map.newRow[token])
     }
 
     /// Writes what token `token` is part of; the row `other` if it was pruned.

@@ -13,6 +13,8 @@ public protocol Mixer: Sendable {
     var multiplyAddsPerPair: Int { get }
     /// Multiply-adds for each token.
     var multiplyAddsPerToken: Int { get }
+    /// Of these, what ``keep(_:_:)`` takes.
+    var keptMultiplyAddsPerToken: Int { get }
     /// Tokens that are farther apart do not meet; `nil`: all do.
     var radius: Int? { get }
     /// Whether tokens meet only those before them and themselves.
@@ -30,9 +32,11 @@ public protocol Mixer: Sendable {
 
     /// The leading `heads` (at most what is in use), sharing the weights.
     func keeping(heads: Int) -> any Mixer
-    /// Writes what a cache keeps of the tokens `input` `[rows, hidden]`, of which ``apply(_:addingTo:_:)`` then runs some. Takes no
-    /// more workspace than that.
+    /// Keeps what tokens meet of the tokens `input` `[rows, hidden]`, of which ``apply(_:addingTo:_:)`` then runs some: in the cache,
+    /// or without one in the context, in workspace that the caller releases.
     func keep(_ input: Matrix, _ context: ForwardContext) throws(Failure)
+    /// Floats of workspace that ``keep(_:_:)`` takes.
+    func keptFloats(rows: Int) -> Int
     /// Floats of workspace that ``apply(_:addingTo:_:)`` takes.
     func workspaceFloats(_ extent: StreamExtent) -> Int
     /// `stream += self(input)`, both `[rows, hidden]`; `input` may be the same memory as `stream`.

@@ -24,6 +24,8 @@ public struct BipartiteMerging: Reducer {
     /// The matching of another reducer that was told `settings`.
     init(_ settings: ReductionSettings) { self.settings = settings }
 
+    public func changeable(_ count: Int, _ special: SpecialTokens) -> Range<Int> { settings.free(count, special) }
+
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
         Double(count) * Double(count) / 4 * Double(keySize)
     }

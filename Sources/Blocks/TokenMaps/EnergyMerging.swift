@@ -23,6 +23,8 @@ public struct EnergyMerging: Reducer {
         margin = try fields.optionalNumber("margin", in: -1...1)
     }
 
+    public func changeable(_ count: Int, _ special: SpecialTokens) -> Range<Int> { settings.free(count, special) }
+
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
         // The energies, an exponential worth about 600 multiply-adds for each, and the matching.
         Double(count) * Double(count) * Double(keySize + 600)

@@ -27,6 +27,8 @@ public struct LocalMerging: Reducer {
         (self.settings, self.band, self.isCausal) = (settings, band, isCausal)
     }
 
+    public func changeable(_ count: Int, _ special: SpecialTokens) -> Range<Int> { settings.free(count, special) }
+
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
         Double(count) / 2 * Double(min(2 * band - 1, count / 2)) * Double(keySize)
     }

@@ -9,6 +9,13 @@ public struct SpecialTokens: Sendable, Equatable {
 
     public init(first: Int, last: Int) { (self.first, self.last) = (first, last) }
 
+    /// Those that are among any of `parts`; `nil` if one of these is: all tokens.
+    public init?(all parts: [SpecialTokens?]) {
+        let known = parts.compactMap { $0 }
+        guard known.count == parts.count else { return nil }
+        self.init(first: known.map(\.first).max() ?? 0, last: known.map(\.last).max() ?? 0)
+    }
+
     /// What tokenizers put around a text.
     public static let ofTexts = SpecialTokens(first: 1, last: 1)
 

@@ -19,6 +19,9 @@ public protocol Reducer: Sendable {
     /// How attention of long sequences is approximated; `nil`: not at all.
     var keyPooling: KeyPooling? { get }
 
+    /// The tokens, of a sequence of `count`, that its maps may change or leave out; the others keep their bits.
+    func changeable(_ count: Int, _ special: SpecialTokens) -> Range<Int>
+
     /// How many tokens remain after each layer of a network, of a sequence that begins with `tokens`: numbers that never rise.
     /// Known without running anything.
     func remainingTokens(_ tokens: Int, in outline: NetworkOutline) -> [Int]
@@ -39,6 +42,7 @@ extension Reducer {
     public var prunes: Bool { false }
     public var mixes: Bool { false }
     public var keyPooling: KeyPooling? { nil }
+    public func changeable(_ count: Int, _ special: SpecialTokens) -> Range<Int> { 0..<count }
 
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double { 0 }
     public func mapFloats(_ count: Int, remaining: Int, keySize: Int) throws(Failure) -> Int { 0 }

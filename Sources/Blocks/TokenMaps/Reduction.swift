@@ -31,6 +31,43 @@ public struct Reduction {
     /// What `layer` is to tell.
     public var signals: Signals { reducer.signals }
 
+    /// Whether `layer` leaves the given rows of a sequence as they are, and asks of its attention nothing but keys.
+    public func leaves(_ rows: [Int], of sequence: Int, _ layer: Int, _ context: ForwardContext) -> Bool {
+        let count = context.length(sequence)
+        if remaining[sequence][layer] == count { return true }
+        let changeable = reducer.changeable(count, special)
+        return reducer.signals.isSubset(of: .keys) && !rows.contains(where: changeable.contains)
+    }
+
+    /// Takes note of what `layer`, the last one, would do to sequences at `offsets` whose tokens went by `maps` before it, of which
+    /// it was run only for rows that it leaves. `nil`: it does nothing.
+    public mutating func note(
+        _ signals: LayerSignals?, layer: Int, offsets: [Int], maps: [TokenMap], threads: Int
+    ) throws(Failure) {
+        var rows: [Int32] = []
+        for (sequence, earlier) in maps.enumerated() {
+            var whole = earlier
+            if let signals {
+                let range = offsets[sequence]..<offsets[sequence + 1]
+                let map = try map(of: sequence, range, signals, layer: layer, threads: threads)
+                if let map { whole = earlier.followed(by: map) }
+            }
+            rows += whole.newRow
+        }
+        trace.append(rows)
+    }
+
+    /// The map of one sequence in `layer`, the rows `range` of the stream; `nil`: all of it stays.
+    private func map(
+        of sequence: Int, _ range: Range<Int>, _ signals: LayerSignals, layer: Int, threads: Int
+    ) throws(Failure) -> TokenMap? {
+        let wanted = remaining[sequence][layer]
+        guard wanted < range.count else { return nil }
+        var tokens = signals.tokens(range, layer: layer, layers: layers, special)
+        tokens.order = orders[sequence]
+        return try reducer.map(tokens, remaining: wanted, threads: threads)
+    }
+
     /// Takes note that a layer is done.
     public mutating func endLayer(_ context: ForwardContext) {
         trace.append(
@@ -52,10 +89,7 @@ public struct Reduction {
         for sequence in 0..<context.sequences {
             let (start, end) = (context.offsets[sequence], context.offsets[sequence + 1])
             let newStart = newOffsets[sequence]
-            var tokens = signals.tokens(start..<end, layer: layer, layers: layers, special)
-            tokens.order = orders[sequence]
-            let wanted = remaining[sequence][layer]
-            let map = wanted < end - start ? try reducer.map(tokens, remaining: wanted, threads: context.threads) : nil
+            let map = try map(of: sequence, start..<end, signals, layer: layer, threads: context.threads)
             if let map {
                 try apply(map, stream.rows(start..<end), sequence, context)
                 orders[sequence] = map.nextOrder

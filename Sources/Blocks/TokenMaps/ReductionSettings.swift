@@ -38,7 +38,10 @@ public struct ReductionSettings: Sendable {
         guard case .work(let share) = schedule else {
             return remaining(tokens, schedule, outline, extra: extra, most: most)
         }
-        // The work falls as r rises: the first r that is at most the wanted share, or the one before it.
+        // The work falls as r rises: the first r that is at most the wanted share, or the one before it. The same, whatever is read
+        // of the tokens.
+        var outline = outline
+        outline.tokensRead = nil
         var whole = outline
         whole.keyPooling = nil
         let wanted = share * whole.multiplyAdds(tokens: tokens)

@@ -22,6 +22,8 @@ public struct TokenFusion: Reducer {
         pruneLayers = try fields.optionalInteger("prune_layers", in: 0...65536)
     }
 
+    public func changeable(_ count: Int, _ special: SpecialTokens) -> Range<Int> { settings.free(count, special) }
+
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double {
         matching.multiplyAdds(count, remaining: remaining, keySize: keySize, hiddenSize: hiddenSize)
     }

@@ -129,6 +129,7 @@ public struct Block: Sendable {
             case .channel(let channel) where layer.keySize == 0: layer.before += Double(channel.multiplyAddsPerToken)
             case .channel(let channel): layer.after += Double(channel.multiplyAddsPerToken)
             case .mixer(let mixer):
+                if canKeepRows { layer.keys = layer.before + Double(mixer.keptMultiplyAddsPerToken) }
                 layer.before += Double(sublayer.multiplyAddsPerToken)
                 layer.pair += Double(mixer.multiplyAddsPerPair)
                 layer.radius = mixer.radius

@@ -125,11 +125,15 @@ public struct Sublayer: Sendable {
             + (parallel?.workspaceFloats(rows: rows, hidden: hidden) ?? 0)
     }
 
-    /// Writes what a cache keeps of `stream` `[rows, hidden]`, which stays as it is.
+    /// Keeps what tokens meet of `stream` `[rows, hidden]`, which stays as it is, in the cache, or in the workspace, which the caller
+    /// releases.
     func keep(_ stream: Matrix, _ context: ForwardContext) throws(Failure) {
-        let mark = context.workspace.mark
         try mixer?.keep(input(of: stream, context), context)
-        context.workspace.release(to: mark)
+    }
+
+    /// Floats of workspace that ``keep(_:_:)`` takes.
+    func keptFloats(rows: Int, hidden: Int) -> Int {
+        (preNorm == nil ? 0 : Workspace.spreadFloats(rows, hidden)) + (mixer?.keptFloats(rows: rows) ?? 0)
     }
 
     /// What the operation reads of `stream`: in the workspace, or the stream itself.

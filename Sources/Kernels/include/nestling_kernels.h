@@ -277,6 +277,10 @@ typedef struct {
     size_t heads, key_heads, head_size;
     const size_t *offsets; /* [sequences + 1], in rows        */
     size_t sequences;
+    /* Where only some tokens have queries: rows query_offsets[s] ..< query_offsets[s + 1] of query and output are those of the
+     * tokens query_tokens[row] of sequence s, which rise. NULL: all have. */
+    const size_t *_Nullable query_offsets; /* [sequences + 1] */
+    const size_t *_Nullable query_tokens;  /* [query rows]    */
     float scale;
     float softcap;                              /* 0: none    */
     int causal;                                 /* 0 or 1     */
@@ -297,7 +301,8 @@ void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads);
  * `leading_queries` (0: all). `received` is [heads, tokens], rows `stride` apart, addressed by token as the offsets are: each
  * head's own shares pass through it, and the first row receives the result. value and output are not read; key_type is
  * NK_F32. Queries of a head add up in rising order, heads then in rising order. Memory: the keys of one head, and a row of
- * scores for each query of a tile; time about half of nk_attention_f32. */
+ * scores for each query of a tile; time about half of nk_attention_f32. All tokens have queries,
+ * here and in nk_attention_pooled. */
 void nk_attention_received(const nk_attention_f32_arguments *arguments, size_t leading_queries, float *received,
                            size_t stride, int threads);
 

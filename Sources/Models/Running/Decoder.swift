@@ -111,7 +111,7 @@ public final class Decoder: @unchecked Sendable {
         var stream = try context.workspace.take(tokens.count, network.streamSize)
         try network.weights.embedding.apply(input, into: stream, context)
         try parts.flatMap { $0.tokens.suffix($0.scored) }.withUnsafeBufferPointer { ids throws(Failure) in
-            let last = LastRows(parts.map(\.scored), ids: ids)
+            let last = KeptRows.last(parts.map(\.scored), ids: ids)
             let lastKeeping = network.lastKeepingBlock
             for (index, block) in network.blocks.enumerated() {
                 try progress?("decode", index, network.blocks.count)

@@ -71,6 +71,10 @@ struct ForwardPass {
         for layer in 0..<layers {
             try beforeBlock()
             context.layer = network.kept.layers[layer]
+            if let rows = rowsRead(after: layer, reduction, context) {
+                stream = try run(network.blocks[layer], layer, stream, only: rows, &reduction, context)
+                continue
+            }
             stream = try network.blocks[layer].run(stream, context) { rows throws(Failure) in
                 try run(network.blocks[layer], layer, rows, &reduction, context)
             }
@@ -86,6 +90,25 @@ struct ForwardPass {
         }
         try write(stream, to: output + shape.offsets[group.lowerBound] * shape.columns, context)
         return reduction
+    }
+
+    /// The rows of which the result is made, where `layer` is the last one and need not run for others: after the keys and values
+    /// of all it does nothing that reaches the result. `nil`: it runs for all.
+    private func rowsRead(after layer: Int, _ reduction: Reduction?, _ context: ForwardContext) -> [Int]? {
+        guard layer == network.blocks.count - 1, network.blocks[layer].canKeepRows, context.keyPooling == nil
+        else { return nil }
+        var rows: [Int] = []
+        for sequence in 0..<context.sequences {
+            let own: [Int]? =
+                switch request {
+                case .vectors(let options): network.weights.pipeline.rows(of: sequence, options, context)
+                case .states: nil
+                case .scores: head.flatMap { $0.isPerToken ? nil : $0.rows(of: sequence, context) }
+                }
+            guard let own, reduction?.leaves(own, of: sequence, layer, context) != false else { return nil }
+            rows += own.map { context.offsets[sequence] + $0 }
+        }
+        return rows.count < context.rows ? rows : nil
     }
 
     private func run(
@@ -112,6 +135,25 @@ struct ForwardPass {
         if mayMerge { throw Failure(.unsupported, "layer \(layer + 1) has no keys by which tokens could be merged") }
         reduction?.endLayer(context)
         return stream
+    }
+
+    /// Runs the last block for the rows `kept` alone, and lets `reduction` note what it would do to the others.
+    private func run(
+        _ block: Block, _ layer: Int, _ stream: Matrix, only kept: [Int], _ reduction: inout Reduction?,
+        _ context: ForwardContext
+    ) throws(Failure) -> Matrix {
+        let mark = context.workspace.mark
+        let (offsets, maps) = (context.offsets, (0..<context.sequences).map(context.map(of:)))
+        if let reduction, reduction.isActive(layer, context) {
+            context.signals = try LayerSignals(
+                reduction.signals, rows: stream.rows, metricSize: block.keySize, heads: block.heads,
+                from: &context.workspace)
+        }
+        let left = try block.run(stream, only: .rows(kept), context)
+        try reduction?.note(context.signals, layer: layer, offsets: offsets, maps: maps, threads: context.threads)
+        context.signals = nil
+        context.workspace.release(to: mark)
+        return left
     }
 
     /// Makes fewer, wider rows of `stream`, in the same memory.

@@ -98,6 +98,15 @@ extension Request {
         return network.blocks.count
     }
 
+    /// Tokens of each sequence of which the result is made; `nil`: all.
+    func tokensRead(of network: Network) throws(Failure) -> SpecialTokens? {
+        switch self {
+        case .vectors(let options): network.weights.pipeline.tokensRead(options)
+        case .states: nil
+        case .scores(let kind, _): try network.weights.head(kind).tokensRead()
+        }
+    }
+
     /// Whether every original token is to have a row, although there are fewer.
     var isUnmerged: Bool {
         switch self {
@@ -127,7 +136,7 @@ extension Network {
         var extent = whole
         var blockFloats = 0
         let layers = request.layers(of: self)
-        for block in blocks.prefix(layers) {
+        for (index, block) in blocks.prefix(layers).enumerated() {
             let (rows, hiddenSize) = (extent.rows, block.sublayerSize)
             let floats = block.workspaceFloats(rows) { sublayer in
                 var floats = sublayer.workspaceFloats(extent, hidden: hiddenSize)
@@ -138,6 +147,14 @@ extension Network {
                 return floats
             }
             blockFloats = max(blockFloats, floats)
+            if index == blocks.count - 1, let read = try request.tokensRead(of: self), block.canKeepRows {
+                let kept = min(extent.rows, extent.sequences * (read.first + read.last))
+                let signals =
+                    reducer.map {
+                        LayerSignals.floats($0.signals, rows: rows, metricSize: block.keySize, heads: block.heads)
+                    }
+                blockFloats = max(blockFloats, (signals ?? 0) + block.workspaceFloats(extent, keeping: kept))
+            }
             guard let downsampling = block.downsampling else { continue }
             blockFloats = max(blockFloats, downsampling.workspaceFloats(extent))
             extent = downsampling.extent(after: extent)

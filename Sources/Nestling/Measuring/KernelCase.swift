@@ -79,7 +79,8 @@ public struct KernelCase {
                     query: query.matrix.pointer, query_stride: width, key: key.matrix.pointer, key_stride: width,
                     value: value.matrix.pointer, value_stride: width, output: output.matrix.pointer,
                     output_stride: width, heads: heads, key_heads: heads, head_size: headSize, offsets: first,
-                    sequences: sequences, scale: 1 / Float(headSize).squareRoot(), softcap: 0, causal: 0, window: -1,
+                    sequences: sequences, query_offsets: nil, query_tokens: nil,
+                    scale: 1 / Float(headSize).squareRoot(), softcap: 0, causal: 0, window: -1,
                     positions: nil, key_bias: nil, alibi_slopes: nil, relative_bias: nil, relative_radius: 0,
                     key_type: NK_F32,
                     value_type: NK_F32, precision: type.kernel)

@@ -4,7 +4,7 @@
     variants(dtype) -> {name: settings}        the settings worth trying; empty: the engine has no such precision
     prepare(model, dtype)                      writes what loading needs into model.converted, if it is not there
     load(model, dtype, threads, settings) -> run(rows, pooled) -> float32 [b, n, hidden], or a list of [n, hidden], or
-                                               [b, hidden] if pooled
+                                               [b, hidden] if pooled, or [b, classes] of a model that classifies
 
 Rows are lists of token ids, or one array of pixels [b, channels, height, width].
 
@@ -54,24 +54,33 @@ def means(states, mask):
     return np.matmul(weights[:, None, :], states)[:, 0, :]
 
 
-def states_module(model, attention):
-    """The checkpoint as a module of PyTorch from the inputs, in the order of `model.takes.AXES`, to the last hidden states."""
-    import torch
+def transformers_network(model, **options):
+    """The checkpoint in transformers, and what its result is called."""
     import transformers
 
     transformers.logging.set_verbosity_error()
-    network = transformers.AutoModel.from_pretrained(model.directory, attn_implementation=attention).eval()
-    network.pooler = None
+    kind = transformers.AutoModelForImageClassification if model.classifies else transformers.AutoModel
+    network = kind.from_pretrained(model.directory, **options).eval()
+    if not model.classifies:
+        network.pooler = None  # not asked of any engine
+    return network, "logits" if model.classifies else "last_hidden_state"
 
-    class States(torch.nn.Module):
+
+def result_module(model, attention):
+    """The checkpoint as a module of PyTorch from the inputs, in the order of `model.takes.AXES`, to the result."""
+    import torch
+
+    network, result = transformers_network(model, attn_implementation=attention)
+
+    class Result(torch.nn.Module):
         def __init__(self):
             super().__init__()
             self.network = network
 
         def forward(self, *inputs):
-            return self.network(**dict(zip(model.takes.AXES, inputs))).last_hidden_state
+            return self.network(**dict(zip(model.takes.AXES, inputs)))[result]
 
-    return States()
+    return Result()
 
 
 def padded_runner(model, forward, threads, settings):

@@ -22,6 +22,8 @@ def load(model, dtype, threads, settings):
     def run(rows, pooled):
         if pooled:
             return network.encode(rows, pooling="mean", normalize_embeddings="never", show_progress_bar=False)
+        if model.classifies:
+            return network.logits(**{model.takes.ARGUMENT: rows}, show_progress_bar=False)
         return network.hidden_states(**{model.takes.ARGUMENT: rows}, show_progress_bar=False)
 
     return run

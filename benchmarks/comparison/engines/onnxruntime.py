@@ -7,7 +7,7 @@ quantization of the fused model's matrix products, weights per tensor or per cha
 
 from pathlib import Path
 
-from . import engine_threads, once, padded_runner, states_module, with_workers
+from . import engine_threads, once, padded_runner, result_module, with_workers
 
 PACKAGES = ("onnxruntime",)
 QUANTIZED = {"per tensor": {"per_channel": False, "reduce_range": False},
@@ -51,13 +51,13 @@ def export(model, folder):
 
     AttentionInterface.register("divided", divided)
     # Without a mask the optimizer knows scores by their division only.
-    states = states_module(model, "eager" if "attention_mask" in model.takes.AXES else "divided")
+    module = result_module(model, "eager" if "attention_mask" in model.takes.AXES else "divided")
     exported = folder / "exported.onnx"
     axes = model.takes.AXES
-    torch.onnx.export(states, tuple(torch.from_numpy(array) for array in model.takes.example().values()), str(exported),
-                      dynamo=False, opset_version=17, input_names=list(axes), output_names=["states"],
-                      dynamic_axes={**axes, "states": next(iter(axes.values()))})
-    config = states.network.config
+    torch.onnx.export(module, tuple(torch.from_numpy(array) for array in model.takes.example().values()), str(exported),
+                      dynamo=False, opset_version=17, input_names=list(axes), output_names=["result"],
+                      dynamic_axes={**axes, "result": next(iter(axes.values()))})
+    config = module.network.config
     fused = optimizer.optimize_model(str(exported), model_type=model.takes.OPTIMIZER, opt_level=0, use_gpu=False,
                                      num_heads=config.num_attention_heads, hidden_size=config.hidden_size)
     exported.unlink()

@@ -9,7 +9,7 @@ or bfloat16. All are tried.
 import threading
 from pathlib import Path
 
-from . import once, padded_runner, states_module
+from . import once, padded_runner, result_module
 
 PACKAGES = ("openvino",)
 
@@ -47,12 +47,12 @@ def prepare(model, dtype):
 
 
 def convert(model):
-    """The checkpoint as an OpenVINO model from its inputs to states."""
+    """The checkpoint as an OpenVINO model from its inputs to the result."""
     import openvino
     import torch
 
     example = model.takes.example()
-    converted = openvino.convert_model(states_module(model, "sdpa"),
+    converted = openvino.convert_model(result_module(model, "sdpa"),
                                        example_input=tuple(torch.from_numpy(array) for array in example.values()))
     for port, (name, axes) in zip(converted.inputs, model.takes.AXES.items()):
         port.get_tensor().set_names({name})

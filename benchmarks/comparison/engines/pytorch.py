@@ -8,7 +8,7 @@ Settings: "ffn" keeps the first part of the FFN's width, the reference for a sub
 
 import warnings
 
-from . import engine_threads, padded_runner, with_workers
+from . import engine_threads, padded_runner, transformers_network, with_workers
 
 PACKAGES = ("torch", "transformers")
 
@@ -51,14 +51,11 @@ def narrow(network, ratio):
 
 def load(model, dtype, threads, settings):
     import torch
-    import transformers
 
-    transformers.logging.set_verbosity_error()
     warnings.simplefilter("ignore")
     torch.set_num_threads(engine_threads(threads, settings))
     kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
-    network = transformers.AutoModel.from_pretrained(model.directory, dtype=kind, attn_implementation="sdpa").eval()
-    network.pooler = None  # not asked of the others either
+    network, result = transformers_network(model, dtype=kind, attn_implementation="sdpa")
     if "ffn" in settings:
         narrow(network, settings["ffn"])
     if dtype == "int8":
@@ -69,6 +66,6 @@ def load(model, dtype, threads, settings):
         if mask is not None and mask.all():
             inputs = {name: array for name, array in inputs.items() if name != "attention_mask"}
         with torch.inference_mode():
-            return network(**{name: torch.from_numpy(array) for name, array in inputs.items()}).last_hidden_state.float().numpy()
+            return network(**{name: torch.from_numpy(array) for name, array in inputs.items()})[result].float().numpy()
 
     return padded_runner(model, forward, threads, settings)

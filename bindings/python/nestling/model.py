@@ -279,7 +279,8 @@ class Model:
         -------
         dict
             "tokens"; "remaining", after each layer; "multiply_adds", "reduced_multiply_adds" and "overhead_multiply_adds" (of
-            reducing); "speed_up", their ratio; "pays": whether that is at least 1.02. A model of the work, not a measurement.
+            reducing) for a vector of the sequence; "speed_up", their ratio; "pays": whether that is at least 1.02. A model of
+            the work, not a measurement.
         """
         return self._loaded.estimate_reduction(tokens, reduction)
 

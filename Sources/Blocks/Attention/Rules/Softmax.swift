@@ -46,12 +46,14 @@ public struct Softmax: Rule {
         _ body: (nk_attention_f32_arguments, ForwardContext.Run) -> Void
     ) {
         let sequences = meeting.layout?.sequences ?? context.sequences
+        let kept = context.keptKeys
         let runs =
             meeting.layout == nil
-            ? context.runs : [ForwardContext.Run(sequences: 0..<sequences, isBiased: false, isPooled: false)]
-        (meeting.layout?.offsets ?? context.offsets).withUnsafeBufferPointer { offsets in
-            (meeting.layout?.positions ?? context.positions).withUnsafeBufferPointer { positions in
-                context.keyBias.withUnsafeBufferPointer { keyBias in
+            ? kept?.runs ?? context.runs
+            : [ForwardContext.Run(sequences: 0..<sequences, isBiased: false, isPooled: false)]
+        (meeting.layout?.offsets ?? kept?.offsets ?? context.offsets).withUnsafeBufferPointer { offsets in
+            (meeting.layout?.positions ?? kept?.positions ?? context.positions).withUnsafeBufferPointer { positions in
+                (kept?.keyBias ?? context.keyBias).withUnsafeBufferPointer { keyBias in
                     guard let offsets = offsets.baseAddress else { return }
                     var arguments = arguments(meeting, supports, context, offsets: offsets)
                     arguments.positions = positions.baseAddress
@@ -61,9 +63,27 @@ public struct Softmax: Rule {
                         arguments.offsets = offsets + run.sequences.lowerBound
                         arguments.sequences = run.sequences.count
                         arguments.key_bias = run.isBiased ? keyBias.baseAddress : nil
-                        body(arguments, run)
+                        withQueries(of: run, kept, context, arguments) { body($0, run) }
                     }
                 }
+            }
+        }
+    }
+
+    /// Describes the queries of a run, which are all tokens', or those of the rows that are left.
+    private func withQueries(
+        of run: ForwardContext.Run, _ kept: KeptKeys?, _ context: ForwardContext,
+        _ arguments: nk_attention_f32_arguments,
+        _ body: (nk_attention_f32_arguments) -> Void
+    ) {
+        guard let kept else { return body(arguments) }
+        context.offsets.withUnsafeBufferPointer { offsets in
+            kept.tokens.withUnsafeBufferPointer { tokens in
+                guard let offsets = offsets.baseAddress, let tokens = tokens.baseAddress else { return }
+                var arguments = arguments
+                arguments.query_offsets = offsets + run.sequences.lowerBound
+                arguments.query_tokens = tokens
+                body(arguments)
             }
         }
     }
@@ -77,7 +97,8 @@ public struct Softmax: Rule {
             key_stride: meeting.keys.stride, value: meeting.values.pointer, value_stride: meeting.values.stride,
             output: meeting.output.pointer, output_stride: meeting.output.stride, heads: meeting.heads,
             key_heads: meeting.keyHeads, head_size: meeting.headSize, offsets: offsets, sequences: context.sequences,
-            scale: meeting.scale, softcap: softcap, causal: 0, window: -1, positions: nil, key_bias: nil,
+            query_offsets: nil, query_tokens: nil, scale: meeting.scale, softcap: softcap, causal: 0, window: -1,
+            positions: nil, key_bias: nil,
             alibi_slopes: nil, relative_bias: nil, relative_radius: 0, key_type: NK_F32, value_type: NK_F32,
             precision: meeting.inputType.kernel)
         for support in supports { support.describe(&arguments) }
