@@ -66,6 +66,7 @@ static void multiply_panels(const nk_gemm_job *job, const nk_linear *linear, siz
         .panels = (const char *)linear->packed + panel * panel_bytes,
         .panel_bytes = panel_bytes,
         .panel_count = count,
+        .ahead = (const char *)linear->packed + panel * panel_bytes,
         .inputs = job->inputs,
         .packed_inputs = linear->packed_inputs,
         .weight_sums = sums == 0 ? NULL
@@ -75,6 +76,14 @@ static void multiply_panels(const nk_gemm_job *job, const nk_linear *linear, siz
         .sums_stride = stride,
         .epilogue = fused ? &epilogue : NULL,
     };
+    /* The first tile reads its panel from memory, as fast as it would multiply with it at best, the others from the second-level
+     * cache: meanwhile the next panel is fetched there, each tile asking for a part of it. */
+    const size_t tiles = last_tile - first_tile;
+    const size_t ahead_bytes = nk_panel_bytes(linear->codec, job->inputs) / nk_maximum(tiles, 1);
+    if (tiles > 1) {
+        operands.ahead += panel_bytes;
+        operands.ahead_step = nk_ceiling(NK_PANEL * sizeof(nk_word), tiles);
+    }
     const size_t columns = nk_minimum(stride, linear->outputs - column);
     for (size_t tile = first_tile; tile < last_tile; tile++) {
         const size_t rows = least + (tile < larger);
@@ -82,6 +91,7 @@ static void multiply_panels(const nk_gemm_job *job, const nk_linear *linear, siz
         job->product->tile(&operands);
         if (!fused) job->kernels->epilogue_f32(results, stride, rows, columns, &epilogue);
         operands.rows += rows * operands.row_stride;
+        operands.ahead += ahead_bytes;
         epilogue.output += rows * epilogue.output_stride;
         epilogue.multiply = advanced(epilogue.multiply, rows * epilogue.multiply_stride);
         epilogue.residual = advanced(epilogue.residual, rows * epilogue.residual_stride);
@@ -115,7 +125,7 @@ static void multiply_slab(nk_gemm_job *job, int threads) {
     const size_t chunk_bytes = 640 * 1024;
     const size_t row_words = job->prepared ? job->row_words : inputs;
     const size_t tile_bytes = job->product->tile_rows * nk_maximum(row_words, 1) * sizeof(nk_word);
-    const size_t tiles_per_chunk = nk_maximum(1, nk_minimum(12, chunk_bytes / tile_bytes));
+    const size_t tiles_per_chunk = nk_maximum(1, nk_minimum(16, chunk_bytes / tile_bytes));
     job->chunks = nk_ceiling(job->tiles, tiles_per_chunk);
 
     /* Panels side by side hide the latency of one row's sums. Weights that no second-level cache holds are read up to a fifth

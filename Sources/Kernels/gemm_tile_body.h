@@ -21,6 +21,8 @@
 enum { strip_width = 2 * VW, strips_per_panel = NK_PANEL / strip_width, most_strips = 4, prefetch_distance = 64 };
 /* With AVX-512 up to 14 rows x 32 outputs in 28 of the 32 registers, with AVX2 up to 6 rows x 16 outputs in 12 of 16. */
 enum { most_tile_rows = VW == 16 ? 14 : 6 };
+/* Fewer rows are one tile, whose panels are read in one stream: asking for more at a time makes that slower. */
+enum { least_rows_ahead = VW == 16 ? 6 : 4 };
 
 /* Stores a value made of each vector of results. */
 #define FINISH_TILE(address, value)                                                                                  \
@@ -68,7 +70,13 @@ VECTOR_INLINE void tile(const int rows, const int strips, const nk_tile *operand
         __asm__("" : "+r"(group[g]));
     }
 
+    const char *ahead = t->ahead;
+    const size_t ahead_step = t->ahead_step;
     for (size_t i = 0; i < steps; i++) {
+        if (rows >= least_rows_ahead) {
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += ahead_step;
+        }
         tile_word words[most_strips][2];
 #pragma clang loop unroll(full)
         for (int s = 0; s < strips; s++) {

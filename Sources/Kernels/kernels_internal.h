@@ -146,6 +146,9 @@ typedef struct {
     /* Where the product takes_epilogue: NULL, or where the results go instead of to `sums`: through a bias and a residual,
      * in whole vectors. The operations are those of epilogue_f32, so the bits are the same. */
     const nk_epilogue_f32 *epilogue;
+    /* Not of int4: what is read after this, of which each step asks for the next ahead_step bytes. */
+    const char *ahead;
+    size_t ahead_step;
     size_t span;              /* int8 only: which nk_i8_span of the inputs */
     const float *start_scale; /* f32 only: NULL, or the factor of each row's earlier sums, which are then added to */
 } nk_tile;
