@@ -66,6 +66,7 @@ class Session:
         self._handle_or_none = own_session(created, keep=loaded)
         self._loaded = loaded
         self._last: Optional[_LastRun] = None
+        self._widths: dict[tuple[str, int, int], int] = {}
 
     # Lifetime
 
@@ -204,9 +205,12 @@ class Session:
 
     def _width(self, function: Any, tokens: Any, options: Any, rows: int) -> int:
         """How many numbers a row of a result has, known only to the library: ask it how many `rows` rows would, unreduced."""
-        needed = ctypes.c_size_t(0)
-        function(self._handle, *_token_arguments(tokens), ctypes.byref(options), None, ctypes.byref(needed), None)
-        return needed.value // max(rows, 1)
+        asked = (function.__name__, options.layer, options.head)
+        if asked not in self._widths:
+            needed = ctypes.c_size_t(0)
+            function(self._handle, *_token_arguments(tokens), ctypes.byref(options), None, ctypes.byref(needed), None)
+            self._widths[asked] = needed.value // max(rows, 1)
+        return self._widths[asked]
 
     def logits(
         self,
