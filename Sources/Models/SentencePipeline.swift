@@ -122,12 +122,8 @@ public struct SentencePipeline: Sendable {
     /// The rows of a sequence that its vector is made of; `nil`: all.
     func rows(of sequence: Int, _ options: VectorOptions, _ context: ForwardContext) -> [Int]? {
         if let pooler { return pooler.rows(of: sequence, pooling: options.pooling, context) }
-        var rows: Set<Int> = []
-        for pooling in options.pooling.map({ [$0] }) ?? poolings {
-            guard let row = pooling.row(context.map(of: sequence)) else { return nil }
-            rows.insert(row)
-        }
-        return rows.sorted()
+        let map = context.map(of: sequence)
+        return [Int](rows: (options.pooling.map { [$0] } ?? poolings).map { $0.row(map) })
     }
 
     /// Floats of workspace that ``apply(_:into:_:_:)`` takes.

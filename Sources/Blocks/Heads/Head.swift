@@ -57,12 +57,7 @@ public struct Head: Sendable {
     /// The rows of a sequence that it reads, with `pooling` instead of its own input; `nil`: all.
     public func rows(of sequence: Int, pooling: Pooling? = nil, _ context: ForwardContext) -> [Int]? {
         if let pooling { return pooling.row(context.map(of: sequence)).map { [$0] } }
-        var rows: Set<Int> = []
-        for chain in chains {
-            guard let row = chain.input.row(of: sequence, context) else { return nil }
-            rows.insert(row)
-        }
-        return rows.sorted()
+        return [Int](rows: chains.map { $0.input.row(of: sequence, context) })
     }
 
     /// Learned numbers.
@@ -92,6 +87,15 @@ public struct Head: Sendable {
         }
         output.forEachElement { _, _, value in value / Float(chains.count) }
         context.workspace.release(to: mark)
+    }
+}
+
+extension [Int] {
+    /// Rows that several readers read, rising, each once; `nil` if one of them reads all.
+    public init?(rows: [Int?]) {
+        let known = Set(rows.compactMap { $0 })
+        guard rows.allSatisfy({ $0 != nil }) else { return nil }
+        self = known.sorted()
     }
 }
 
