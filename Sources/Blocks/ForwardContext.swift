@@ -122,25 +122,24 @@ public final class ForwardContext {
 
     /// Keeps rising rows; their sequences go on as if the others had been pruned.
     private func keep(_ rows: [Int]) {
-        let maps = (0..<sequences).map(map(of:))
         var newOffsets = [0], newMaps: [TokenMap] = []
-        var place = 0
+        var rest = rows[...]
         for sequence in 0..<sequences {
-            let first = place
-            var newRow = [Int32](repeating: -1, count: length(sequence))
-            while place < rows.count, rows[place] < offsets[sequence + 1] {
-                newRow[rows[place] - offsets[sequence]] = Int32(truncatingIfNeeded: place - first)
-                place += 1
+            let own = rest.prefix { $0 < offsets[sequence + 1] }
+            rest = rest.dropFirst(own.count)
+            var destination = [Int32](repeating: -1, count: length(sequence))
+            for row in own {
+                destination[row - offsets[sequence]] = Int32(truncatingIfNeeded: row - offsets[sequence])
             }
-            let keptRows = rows[first..<place].map { Int32(truncatingIfNeeded: $0 - offsets[sequence]) }
-            newMaps.append(maps[sequence].followed(by: TokenMap(newRow: newRow, keptRows: keptRows)))
-            newOffsets.append(place)
-            keptKeys?.tokens += keptRows.map(Int.init)
+            let pruning = TokenMap(destination: destination)
+            newMaps.append(map(of: sequence).followed(by: pruning))
+            newOffsets.append(newOffsets[sequence] + pruning.newCount)
+            keptKeys?.tokens += pruning.keptRows.map(Int.init)
         }
         positions = rows.map { positions[$0] }
         if !sizes.isEmpty { sizes = rows.map { sizes[$0] } }
         keyBias.removeAll(keepingCapacity: true)
-        (offsets, self.maps) = (newOffsets, newMaps)
+        (offsets, maps) = (newOffsets, newMaps)
     }
 
     /// Lets go of what the run was about.

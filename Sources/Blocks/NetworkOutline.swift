@@ -89,10 +89,10 @@ public struct NetworkOutline: Sendable {
         reduced.keyPooling = reducer.keyPooling
         let remaining = reducer.remainingTokens(tokens, in: self)
         let count = remaining.dropLast().last ?? tokens
-        if let read = tokensRead, remaining.last ?? tokens < count {
-            let changeable = reducer.changeable(count, specialTokens), unread = read.between(count)
-            let leaves = changeable.lowerBound >= unread.lowerBound && changeable.upperBound <= unread.upperBound
-            if !leaves || !reducer.signals.isSubset(of: .keys) { reduced.tokensRead = nil }
+        if let read = tokensRead, remaining.last ?? tokens < count,
+            !reducer.leaves(read.tokens(of: count), of: count, specialTokens)
+        {
+            reduced.tokensRead = nil
         }
         return reduced.multiplyAdds(tokens: tokens, remaining: remaining)
     }

@@ -116,15 +116,18 @@ public struct SentencePipeline: Sendable {
     /// Tokens of each sequence that its vector is made of; `nil`: all.
     func tokensRead(_ options: VectorOptions) -> SpecialTokens? {
         if let pooler { return pooler.tokensRead(options.pooling) }
-        return SpecialTokens(all: (options.pooling.map { [$0] } ?? poolings).map(\.tokensRead))
+        return SpecialTokens(all: poolings(options).map(\.tokensRead))
     }
 
     /// The rows of a sequence that its vector is made of; `nil`: all.
     func rows(of sequence: Int, _ options: VectorOptions, _ context: ForwardContext) -> [Int]? {
         if let pooler { return pooler.rows(of: sequence, pooling: options.pooling, context) }
         let map = context.map(of: sequence)
-        return [Int](rows: (options.pooling.map { [$0] } ?? poolings).map { $0.row(map) })
+        return [Int](rows: poolings(options).map { $0.row(map) })
     }
+
+    /// The caller's pooling, or those of the checkpoint.
+    private func poolings(_ options: VectorOptions) -> [Pooling] { options.pooling.map { [$0] } ?? poolings }
 
     /// Floats of workspace that ``apply(_:into:_:_:)`` takes.
     func workspaceFloats(rows: Int, sequences: Int, hiddenSize: Int) -> Int {
@@ -148,7 +151,7 @@ public struct SentencePipeline: Sendable {
             write(pooled, to: vectors, options)
             return context.workspace.release(to: mark)
         }
-        let poolings = options.pooling.map { [$0] } ?? poolings
+        let poolings = poolings(options)
         var current = try context.workspace.take(context.sequences, stream.columns * poolings.count)
         for (index, pooling) in poolings.enumerated() {
             let part = Matrix(

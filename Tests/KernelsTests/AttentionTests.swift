@@ -78,7 +78,7 @@ struct AttentionCase {
                 rows.flatMap { row in (0..<queryStride).map { self.query[row * queryStride + $0] } }, misalignment: 1)
         }
         offsets.withUnsafeBufferPointer { offsets in
-            withExtendedLifetime((keyBias, slopes, relative, positions, storedKey, storedValue)) {
+            withExtendedLifetime((query, keyBias, slopes, relative, positions, storedKey, storedValue)) {
                 positions.withPointer { positions in
                     keyBias.withPointer { keyBias in
                         slopes.withPointer { slopes in

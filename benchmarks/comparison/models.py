@@ -50,16 +50,16 @@ def make_models(minilm, work, in_child):
     models = {}
     for name, folder in zip(TABLE, ("minilm", "bert-base", "vit-base", "vit-classifier")):
         directory, converted = work / folder, work / (folder + "-converted")
+        of_images, classifies = folder.startswith("vit"), folder == "vit-classifier"
         converted.mkdir(exist_ok=True)
         if not (directory / "config.json").exists():
             if name == "MiniLM":
                 directory.symlink_to(Path(minilm).resolve(), target_is_directory=True)
-            elif folder.startswith("vit"):
-                in_child(images.write_vit_base, str(directory), folder == "vit-classifier")
+            elif of_images:
+                in_child(images.write_vit_base, str(directory), classifies)
             else:
                 in_child(write_bert_base, str(directory), str(minilm))
-        models[name] = Model(name, str(directory), str(converted), of_images=folder.startswith("vit"),
-                             classifies=folder == "vit-classifier")
+        models[name] = Model(name, str(directory), str(converted), of_images, classifies)
     return models
 
 

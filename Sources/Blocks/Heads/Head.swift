@@ -93,9 +93,9 @@ public struct Head: Sendable {
 extension [Int] {
     /// Rows that several readers read, rising, each once; `nil` if one of them reads all.
     public init?(rows: [Int?]) {
-        let known = Set(rows.compactMap { $0 })
-        guard rows.allSatisfy({ $0 != nil }) else { return nil }
-        self = known.sorted()
+        let known = rows.compactMap { $0 }
+        guard known.count == rows.count else { return nil }
+        self = Set(known).sorted()
     }
 }
 

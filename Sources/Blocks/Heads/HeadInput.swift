@@ -84,8 +84,8 @@ enum HeadInput: Sendable {
             for sequence in 0..<context.sequences {
                 let rows = stream.rows(context.offsets[sequence]..<context.offsets[sequence + 1])
                 let map = context.map(of: sequence)
-                Pooling.one(
-                    token(of: sequence, map, context), of: map, rows, or: 0, into: output.row(sequence))
+                guard let token = token(of: sequence, map, context) else { continue }
+                Pooling.one(token, of: map, rows, or: 0, into: output.row(sequence))
             }
         case .attention(let pooling): try pooling.apply(stream, into: output, context)
         case .last: Pooling.last.apply(stream, into: output, context)
@@ -111,15 +111,12 @@ enum HeadInput: Sendable {
     /// The row of a sequence that alone is read; `nil`: several are.
     func row(of sequence: Int, _ context: ForwardContext) -> Int? {
         let map = context.map(of: sequence)
-        switch self {
-        case .token, .endOfText: return Pooling.row(of: token(of: sequence, map, context), map, or: 0)
-        case .last: return Pooling.last.row(map)
-        case .tokens, .mean, .firstAndMean, .attention: return nil
-        }
+        if case .last = self { return Pooling.last.row(map) }
+        return token(of: sequence, map, context).flatMap { Pooling.row(of: $0, map, or: 0) }
     }
 
-    /// The token, of those that went by `map`, that ``token(_:)`` or ``endOfText(_:)`` means.
-    private func token(of sequence: Int, _ map: TokenMap, _ context: ForwardContext) -> Int {
+    /// The token, of those that went by `map`, that ``token(_:)`` or ``endOfText(_:)`` means; `nil`: it is neither.
+    private func token(of sequence: Int, _ map: TokenMap, _ context: ForwardContext) -> Int? {
         switch self {
         case .token(let index): return min(index, map.oldCount - 1)
         case .endOfText(let id):
@@ -128,7 +125,7 @@ enum HeadInput: Sendable {
             let ids = context.tokenIDs[tokens]
             let end = id.map { id in ids.firstIndex(of: id) } ?? ids.indices.max { ids[$0] < ids[$1] }
             return min((end ?? tokens.lowerBound) - tokens.lowerBound, map.oldCount - 1)
-        case .tokens, .last, .mean, .firstAndMean, .attention: return 0
+        case .tokens, .last, .mean, .firstAndMean, .attention: return nil
         }
     }
 }

@@ -19,6 +19,12 @@ public struct SpecialTokens: Sendable, Equatable {
     /// What tokenizers put around a text.
     public static let ofTexts = SpecialTokens(first: 1, last: 1)
 
+    /// They themselves, in a sequence of `count`.
+    func tokens(of count: Int) -> [Int] {
+        let others = between(count)
+        return Array(0..<others.lowerBound) + Array(others.upperBound..<count)
+    }
+
     /// The tokens of a sequence of `count` between them.
     func between(_ count: Int) -> Range<Int> {
         let start = min(first, count)

@@ -44,6 +44,11 @@ extension Reducer {
     public var keyPooling: KeyPooling? { nil }
     public func changeable(_ count: Int, _ special: SpecialTokens) -> Range<Int> { 0..<count }
 
+    /// Whether it leaves the given tokens of a sequence of `count` as they are, and asks of attention nothing but keys.
+    func leaves(_ tokens: [Int], of count: Int, _ special: SpecialTokens) -> Bool {
+        signals.isSubset(of: .keys) && !tokens.contains(where: changeable(count, special).contains)
+    }
+
     public func multiplyAdds(_ count: Int, remaining: Int, keySize: Int, hiddenSize: Int) -> Double { 0 }
     public func mapFloats(_ count: Int, remaining: Int, keySize: Int) throws(Failure) -> Int { 0 }
 

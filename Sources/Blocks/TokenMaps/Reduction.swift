@@ -35,8 +35,7 @@ public struct Reduction {
     public func leaves(_ rows: [Int], of sequence: Int, _ layer: Int, _ context: ForwardContext) -> Bool {
         let count = context.length(sequence)
         if remaining[sequence][layer] == count { return true }
-        let changeable = reducer.changeable(count, special)
-        return reducer.signals.isSubset(of: .keys) && !rows.contains(where: changeable.contains)
+        return reducer.leaves(rows, of: count, special)
     }
 
     /// Takes note of what `layer`, the last one, would do to sequences at `offsets` whose tokens went by `maps` before it, of which
@@ -70,10 +69,7 @@ public struct Reduction {
 
     /// Takes note that a layer is done.
     public mutating func endLayer(_ context: ForwardContext) {
-        trace.append(
-            context.maps.isEmpty
-                ? (0..<context.sequences).flatMap { (0..<context.length($0)).map { Int32(truncatingIfNeeded: $0) } }
-                : context.maps.flatMap(\.newRow))
+        trace.append((0..<context.sequences).flatMap { context.map(of: $0).newRow })
     }
 
     /// Shortens `stream` in `layer` by the signals that attention has left; returns the rows that remain, in the same
@@ -83,7 +79,7 @@ public struct Reduction {
     ) throws(Failure) -> Matrix {
         if context.maps.isEmpty {
             context.sizes = Array(repeating: 1, count: stream.rows)
-            context.maps = (0..<context.sequences).map { TokenMap(identity: context.length($0)) }
+            context.maps = (0..<context.sequences).map(context.map(of:))
         }
         var newOffsets = [0]
         for sequence in 0..<context.sequences {

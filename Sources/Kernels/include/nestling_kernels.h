@@ -301,8 +301,8 @@ void nk_attention_f32(const nk_attention_f32_arguments *arguments, int threads);
  * `leading_queries` (0: all). `received` is [heads, tokens], rows `stride` apart, addressed by token as the offsets are: each
  * head's own shares pass through it, and the first row receives the result. value and output are not read; key_type is
  * NK_F32. Queries of a head add up in rising order, heads then in rising order. Memory: the keys of one head, and a row of
- * scores for each query of a tile; time about half of nk_attention_f32. All tokens have queries,
- * here and in nk_attention_pooled. */
+ * scores for each query of a tile; time about half of nk_attention_f32. All tokens have queries, here and in
+ * nk_attention_pooled. */
 void nk_attention_received(const nk_attention_f32_arguments *arguments, size_t leading_queries, float *received,
                            size_t stride, int threads);
 

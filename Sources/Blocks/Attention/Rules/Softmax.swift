@@ -45,25 +45,20 @@ public struct Softmax: Rule {
         _ meeting: Meeting, _ supports: [any Support], _ context: ForwardContext,
         _ body: (nk_attention_f32_arguments, ForwardContext.Run) -> Void
     ) {
-        let sequences = meeting.layout?.sequences ?? context.sequences
-        let kept = context.keptKeys
-        let runs =
-            meeting.layout == nil
-            ? kept?.runs ?? context.runs
-            : [ForwardContext.Run(sequences: 0..<sequences, isBiased: false, isPooled: false)]
-        (meeting.layout?.offsets ?? kept?.offsets ?? context.offsets).withUnsafeBufferPointer { offsets in
-            (meeting.layout?.positions ?? kept?.positions ?? context.positions).withUnsafeBufferPointer { positions in
-                (kept?.keyBias ?? context.keyBias).withUnsafeBufferPointer { keyBias in
+        let met = meeting.layout.map(MetTokens.init) ?? context.keptKeys?.met ?? MetTokens(context)
+        met.offsets.withUnsafeBufferPointer { offsets in
+            met.positions.withUnsafeBufferPointer { positions in
+                met.keyBias.withUnsafeBufferPointer { keyBias in
                     guard let offsets = offsets.baseAddress else { return }
                     var arguments = arguments(meeting, supports, context, offsets: offsets)
                     arguments.positions = positions.baseAddress
                     // The kernel may round otherwise with a bias, though it be 0: a sequence that has not merged gets none,
                     // whatever others of the batch have done.
-                    for run in runs {
+                    for run in met.runs {
                         arguments.offsets = offsets + run.sequences.lowerBound
                         arguments.sequences = run.sequences.count
                         arguments.key_bias = run.isBiased ? keyBias.baseAddress : nil
-                        withQueries(of: run, kept, context, arguments) { body($0, run) }
+                        withQueries(of: run, context, arguments) { body($0, run) }
                     }
                 }
             }
@@ -72,11 +67,10 @@ public struct Softmax: Rule {
 
     /// Describes the queries of a run, which are all tokens', or those of the rows that are left.
     private func withQueries(
-        of run: ForwardContext.Run, _ kept: KeptKeys?, _ context: ForwardContext,
-        _ arguments: nk_attention_f32_arguments,
+        of run: ForwardContext.Run, _ context: ForwardContext, _ arguments: nk_attention_f32_arguments,
         _ body: (nk_attention_f32_arguments) -> Void
     ) {
-        guard let kept else { return body(arguments) }
+        guard let kept = context.keptKeys else { return body(arguments) }
         context.offsets.withUnsafeBufferPointer { offsets in
             kept.tokens.withUnsafeBufferPointer { tokens in
                 guard let offsets = offsets.baseAddress, let tokens = tokens.baseAddress else { return }
