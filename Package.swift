@@ -19,41 +19,57 @@ let package = Package(
         // MARK: - C
 
         // SIMD kernels per instruction set, run-time dispatch, the thread pool. Knows nothing.
-        .target(name: "Kernels"),
+        .target(name: "NestlingKernels", path: "Sources/Kernels"),
         // The public header, as Swift sees it.
         .systemLibrary(name: "CNestling", path: "include"),
         // Regular expressions and Unicode normalization for tokenizers.
-        .systemLibrary(name: "CPCRE2", providers: [.apt(["libpcre2-dev"])]),
-        .systemLibrary(name: "CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
+        .systemLibrary(name: "NestlingCPCRE2", path: "Sources/CPCRE2", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "NestlingCUtf8proc", path: "Sources/CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
 
         // PNG and JPEG files as pixels: libpng and libjpeg behind functions that return. For the command alone.
         .target(
-            name: "ImageFiles",
+            name: "NestlingImageFiles", path: "Sources/ImageFiles",
             linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("z"), .linkedLibrary("m")]),
 
         // MARK: - Reading what others wrote
 
         // What every room may use: Failure, checked sizes, JSON. Knows nothing.
-        .target(name: "Basics"),
+        .target(name: "NestlingBasics", path: "Sources/Basics"),
         // safetensors and Hugging Face directories: bytes to named tensors. Never trusts a byte.
-        .target(name: "Checkpoints", dependencies: ["Basics"]),
+        .target(name: "NestlingCheckpoints", dependencies: ["NestlingBasics"], path: "Sources/Checkpoints"),
         // tokenizer.json and vocab.txt: text to token ids and back.
-        .target(name: "Tokenizers", dependencies: ["Basics", "CPCRE2", "CUtf8proc"]),
+        .target(
+            name: "NestlingTokenizers", dependencies: ["NestlingBasics", "NestlingCPCRE2", "NestlingCUtf8proc"],
+            path: "Sources/Tokenizers"),
 
         // MARK: - The engine
 
         // Buffers, the workspace, packed matrices, codecs.
-        .target(name: "Tensors", dependencies: ["Basics", "Kernels"]),
+        .target(name: "NestlingTensors", dependencies: ["NestlingBasics", "NestlingKernels"], path: "Sources/Tensors"),
         // Pixels to what networks take: resampling, cropping, normalizing as preprocessor_config.json says.
-        .target(name: "Images", dependencies: ["Basics", "Tensors"]),
+        .target(name: "NestlingImages", dependencies: ["NestlingBasics", "NestlingTensors"], path: "Sources/Images"),
         // Norms, mixers, channels, token maps: one file per variant.
-        .target(name: "Blocks", dependencies: ["Basics", "Images", "Kernels", "Tensors"]),
+        .target(
+            name: "NestlingBlocks",
+            dependencies: ["NestlingBasics", "NestlingImages", "NestlingKernels", "NestlingTensors"],
+            path: "Sources/Blocks"),
         // Architecture, families, loading, the forward pass, sessions.
-        .target(name: "Models", dependencies: ["Basics", "Blocks", "Checkpoints", "Images", "Kernels", "Tensors"]),
+        .target(
+            name: "NestlingModels",
+            dependencies: [
+                "NestlingBasics", "NestlingBlocks", "NestlingCheckpoints", "NestlingImages", "NestlingKernels",
+                "NestlingTensors",
+            ], path: "Sources/Models"),
         // Choosing tokens one after the other: sampling, speculation, continuous batching.
-        .target(name: "Generation", dependencies: ["Basics", "Blocks", "Models"]),
+        .target(
+            name: "NestlingGeneration", dependencies: ["NestlingBasics", "NestlingBlocks", "NestlingModels"],
+            path: "Sources/Generation"),
         // Submodel specs, views, extraction to a checkpoint.
-        .target(name: "Elastic", dependencies: ["Basics", "Blocks", "Checkpoints", "Models", "Tensors"]),
+        .target(
+            name: "NestlingElastic",
+            dependencies: [
+                "NestlingBasics", "NestlingBlocks", "NestlingCheckpoints", "NestlingModels", "NestlingTensors",
+            ], path: "Sources/Elastic"),
 
         // MARK: - Faces
 
@@ -61,8 +77,9 @@ let package = Package(
         .target(
             name: "Nestling",
             dependencies: [
-                "Basics", "Blocks", "Checkpoints", "Elastic", "Generation", "Images", "Kernels", "Models", "Tensors",
-                "Tokenizers",
+                "NestlingBasics", "NestlingBlocks", "NestlingCheckpoints", "NestlingElastic", "NestlingGeneration",
+                "NestlingImages", "NestlingKernels", "NestlingModels", "NestlingTensors",
+                "NestlingTokenizers",
             ]),
         // The C ABI: `@c @implementation` functions, handles, status codes. Thin: no logic.
         .target(name: "NestlingC", dependencies: ["CNestling", "Nestling"]),
@@ -70,29 +87,38 @@ let package = Package(
         .executableTarget(
             name: "NestlingCLI",
             dependencies: [
-                "ImageFiles", "Nestling", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "NestlingImageFiles", "Nestling", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // MARK: - Tests
 
         .target(
-            name: "TestSupport", dependencies: ["Basics", "Blocks", "Checkpoints", "Images", "Models"],
+            name: "NestlingTestSupport",
+            dependencies: [
+                "NestlingBasics", "NestlingBlocks", "NestlingCheckpoints", "NestlingImages", "NestlingModels",
+            ],
             path: "Tests/TestSupport"),
-        .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
-        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
+        .testTarget(name: "BasicsTests", dependencies: ["NestlingBasics"]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["NestlingCheckpoints"]),
         .testTarget(
-            name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures", "Generators"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"]),
-        .testTarget(name: "ImageFilesTests", dependencies: ["Checkpoints", "ImageFiles", "TestSupport"]),
-        .testTarget(name: "ImagesTests", dependencies: ["Basics", "Checkpoints", "Images", "TestSupport"]),
-        .testTarget(name: "ModelsTests", dependencies: ["Images", "Models", "TestSupport"]),
+            name: "TokenizersTests", dependencies: ["NestlingTokenizers"], exclude: ["Fixtures", "Generators"]),
+        .testTarget(name: "KernelsTests", dependencies: ["NestlingKernels"]),
+        .testTarget(name: "TensorsTests", dependencies: ["NestlingTensors"]),
+        .testTarget(
+            name: "ImageFilesTests", dependencies: ["NestlingCheckpoints", "NestlingImageFiles", "NestlingTestSupport"]),
+        .testTarget(
+            name: "ImagesTests",
+            dependencies: ["NestlingBasics", "NestlingCheckpoints", "NestlingImages", "NestlingTestSupport"]),
+        .testTarget(name: "ModelsTests", dependencies: ["NestlingImages", "NestlingModels", "NestlingTestSupport"]),
         .testTarget(
             name: "GenerationTests",
-            dependencies: ["Basics", "Blocks", "Elastic", "Generation", "Models", "TestSupport"]),
-        .testTarget(name: "ElasticTests", dependencies: ["Elastic", "Tensors", "TestSupport"]),
-        .testTarget(name: "NestlingTests", dependencies: ["Nestling", "TestSupport"]),
-        .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "Basics", "TestSupport"]),
+            dependencies: [
+                "NestlingBasics", "NestlingBlocks", "NestlingElastic", "NestlingGeneration", "NestlingModels",
+                "NestlingTestSupport",
+            ]),
+        .testTarget(name: "ElasticTests", dependencies: ["NestlingElastic", "NestlingTensors", "NestlingTestSupport"]),
+        .testTarget(name: "NestlingTests", dependencies: ["Nestling", "NestlingTestSupport"]),
+        .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "NestlingBasics", "NestlingTestSupport"]),
     ]
 )
 

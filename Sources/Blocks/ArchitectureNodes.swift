@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// Reading the nodes that parts of an architecture have in common.
 extension JSONFields {

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Glibc
-public import Tensors
+public import NestlingTensors
 
 /// What every part of the network may look at while one slice of a batch runs through it: where sequences begin, where
 /// tokens stand, how many original tokens each stands for, and memory to work in.

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// The one list of what exists: which part of the network each `"type"` of an architecture names.
 ///

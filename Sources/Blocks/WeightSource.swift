@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// Where the parts of a network get their weights while it is built. `JSON` nodes are those of the architecture.
 ///

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// A file of weights: its tensors, in the order in which they lie in it.
 public struct WeightFile: Sendable {

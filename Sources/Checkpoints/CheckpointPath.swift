@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// Where a path leads: to the directory of a checkpoint, or to a GGUF file.
 public enum CheckpointPath {

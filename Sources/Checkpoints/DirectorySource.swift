@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 import Glibc
 
 /// The files of a directory. Symbolic links are followed, because Hugging Face caches consist of them.

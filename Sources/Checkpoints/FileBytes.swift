@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Glibc
 
 /// The bytes of one file: mapped, read, or lent by the caller. They stay valid while this object lives.

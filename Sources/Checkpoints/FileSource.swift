@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// Where the files of a checkpoint come from: a directory, or buffers of the caller.
 ///

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// Files that the caller holds in memory.
 public struct MemorySource: FileSource {

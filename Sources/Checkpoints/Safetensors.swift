@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// The tensors of one safetensors file.
 ///

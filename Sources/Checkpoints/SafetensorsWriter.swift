@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 import Glibc
 
 /// Writes one safetensors file: declare the tensors, hand their bytes over in that order, and finish.

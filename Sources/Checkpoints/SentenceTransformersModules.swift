@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension SentenceTransformersSettings {
     private static let dimensions = 1...1 << 24

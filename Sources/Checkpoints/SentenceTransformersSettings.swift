@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// How a checkpoint of sentence-transformers makes vectors from texts: what `modules.json` and the files around it say.
 ///

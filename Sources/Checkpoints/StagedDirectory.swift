@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 import Glibc
 
 /// A directory that is filled out of sight and then takes its place at once, so that nobody finds half a checkpoint.

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// One tensor where it lies in its file: row-major, little-endian, at any alignment.
 public struct Tensor: @unchecked Sendable {

@@ -1,5 +1,5 @@
-import Basics
-import Models
+import NestlingBasics
+import NestlingModels
 
 /// What a block of given width and heads uses of its tensors, and its node.
 struct BlockSlicer {

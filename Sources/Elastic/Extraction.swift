@@ -1,6 +1,6 @@
-import Basics
-import Checkpoints
-import Models
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingModels
 
 /// The part of a checkpoint that a submodel uses: its architecture, and for each tensor which rows and columns of which
 /// original tensor it is.

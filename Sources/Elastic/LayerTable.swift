@@ -1,5 +1,5 @@
-import Basics
-import Models
+import NestlingBasics
+import NestlingModels
 
 /// The columns that one layer has of a table whose rows hold those of all layers. As a linear layer whose tensor is stored
 /// transposed they are cut, and moved, like any other.

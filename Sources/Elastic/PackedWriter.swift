@@ -1,7 +1,7 @@
-public import Basics
-import Checkpoints
-public import Models
-public import Tensors
+public import NestlingBasics
+import NestlingCheckpoints
+public import NestlingModels
+public import NestlingTensors
 
 /// Saves a network as a checkpoint directory whose weights lie packed in it, as they are used in memory: opening it maps the
 /// file and copies nothing, and processes that open the same one share its pages.

@@ -1,7 +1,7 @@
-import Basics
-import Checkpoints
-import Models
-import Tensors
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTensors
 
 /// What becomes of each tensor when a network is saved in packed form, and the architecture that names the results.
 ///

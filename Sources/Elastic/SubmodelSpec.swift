@@ -1,6 +1,6 @@
-public import Basics
-import Blocks
-public import Models
+public import NestlingBasics
+import NestlingBlocks
+public import NestlingModels
 
 /// What a submodel keeps of a model: nested prefixes of its widths, heads and output dimensions, and some of its layers.
 ///

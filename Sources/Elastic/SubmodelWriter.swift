@@ -1,7 +1,7 @@
-public import Basics
-import Blocks
-import Checkpoints
-public import Models
+public import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+public import NestlingModels
 
 /// Saves a network as an ordinary checkpoint directory, weights in the types in which they are stored.
 ///

@@ -1,6 +1,6 @@
-import Basics
-import Checkpoints
-import Models
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingModels
 
 /// Rows and leading columns of an original tensor.
 struct TensorPiece: Equatable {

@@ -1,6 +1,6 @@
-import Basics
-import Blocks
-import Models
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
 
 /// A request on its way: its tokens, and how far they have been run.
 final class ActiveRequest {

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// What a step has brought for a request.
 public enum GenerationEvent: Sendable {

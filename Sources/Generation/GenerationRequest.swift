@@ -1,6 +1,6 @@
-public import Basics
-public import Blocks
-public import Models
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingModels
 
 /// What is to be generated.
 public struct GenerationRequest {

@@ -1,6 +1,6 @@
-public import Basics
-public import Blocks
-public import Models
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingModels
 
 /// Generates tokens for any number of requests at once: they join and leave between steps (continuous batching: Yu et al., Orca,
 /// OSDI 2022). One thread at a time.

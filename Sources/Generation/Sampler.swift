@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Glibc
 
 /// Chooses tokens of one sequence by ``SamplingOptions``.

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// How the next token is chosen from the scores `z` of the vocabulary. Applied in this order, which is that of transformers:
 ///

@@ -1,6 +1,6 @@
-public import Basics
-import Blocks
-public import Models
+public import NestlingBasics
+import NestlingBlocks
+public import NestlingModels
 
 /// How probable given texts are.
 public enum Scorer {

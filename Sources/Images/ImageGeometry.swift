@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Where the pixels of one image end up: which part of the resized image is made at all, and where it lies in the result.
 struct ImageGeometry {

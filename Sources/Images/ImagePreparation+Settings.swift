@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// Reading preprocessor_config.json as transformers reads it: keys that are missing or null are those of the class.
 extension ImagePreparation {

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// From pixels to what a network takes, as a checkpoint's preprocessor_config.json says: resize, crop the centre, rescale,
 /// normalize, pad.

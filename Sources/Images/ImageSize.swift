@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Height and width in pixels.
 public struct ImageSize: Sendable, Equatable, CustomStringConvertible {

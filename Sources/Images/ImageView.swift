@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// The pixels of an image as the caller holds them: any order of rows, pixels and channels, 8-bit or float.
 ///

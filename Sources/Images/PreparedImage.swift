@@ -1,5 +1,5 @@
-public import Basics
-import Tensors
+public import NestlingBasics
+import NestlingTensors
 
 /// An image as a network takes it: float32 `[channels, height, width]` without gaps, aligned to 64 bytes.
 ///

@@ -1,5 +1,5 @@
-import Basics
-import Tensors
+import NestlingBasics
+import NestlingTensors
 
 /// One image on its way to another size: one axis first, then the other, each colour in a plane of its own.
 ///

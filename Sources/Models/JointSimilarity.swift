@@ -1,5 +1,5 @@
-import Basics
-import Blocks
+import NestlingBasics
+import NestlingBlocks
 import Glibc
 
 /// How a checkpoint scores a text with an image: `scale * <t / |t|, i / |i|> + bias`, of their vectors.

@@ -1,8 +1,8 @@
-public import Basics
-public import Blocks
-public import Checkpoints
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingCheckpoints
 import Synchronization
-import Tensors
+import NestlingTensors
 
 /// The weights of one checkpoint, packed once and shared by all submodels, and everything else that they have in common.
 /// Immutable after loading, but for heads, which are packed when they are first asked for.

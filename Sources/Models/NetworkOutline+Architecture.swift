@@ -1,6 +1,6 @@
-public import Basics
-public import Blocks
-public import Checkpoints
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingCheckpoints
 
 extension NetworkOutline {
     /// What the network that `architecture` describes computes, heads not counted. Needs no weights.

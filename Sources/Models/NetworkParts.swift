@@ -1,5 +1,5 @@
-import Basics
-import Blocks
+import NestlingBasics
+import NestlingBlocks
 
 /// The parts of a network, built from its architecture out of some source of weights.
 struct NetworkParts {

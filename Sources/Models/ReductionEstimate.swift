@@ -1,5 +1,5 @@
-public import Basics
-public import Blocks
+public import NestlingBasics
+public import NestlingBlocks
 
 /// What a reduction is expected to gain, known without running anything.
 ///

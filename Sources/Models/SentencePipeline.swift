@@ -1,7 +1,7 @@
-import Basics
-public import Blocks
-public import Checkpoints
-import Tensors
+import NestlingBasics
+public import NestlingBlocks
+public import NestlingCheckpoints
+import NestlingTensors
 
 /// From hidden states to sequence vectors, as sentence-transformers' `modules.json` says: pooling (several are put side by
 /// side), what follows it, and scaling to length 1; or, where that says nothing, by the pooler that the family has of its own.

@@ -1,7 +1,7 @@
-import Basics
+import NestlingBasics
 import Glibc
-import Tensors
-import Tokenizers
+import NestlingTensors
+import NestlingTokenizers
 
 /// What many texts became, back to back in arrays that do not move: for callers who hand them on without copying.
 ///

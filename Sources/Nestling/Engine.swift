@@ -1,5 +1,5 @@
-public import Basics
-import Kernels
+public import NestlingBasics
+import NestlingKernels
 
 /// The library as a whole: its version, and the one pool of threads that all models share.
 public enum Engine {

@@ -1,4 +1,4 @@
-public import Generation
+public import NestlingGeneration
 
 /// How a text is gone on with. What is `nil` is as the checkpoint's `generation_config.json` says, or as ``SamplingOptions`` says
 /// where that is silent.

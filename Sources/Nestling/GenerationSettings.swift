@@ -1,7 +1,7 @@
-import Basics
-import Checkpoints
-import Generation
-import Models
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingGeneration
+import NestlingModels
 
 /// What a checkpoint says about generating: `generation_config.json`, and the token that ends texts of `config.json`.
 struct GenerationSettings: Sendable {

@@ -1,6 +1,6 @@
-import Blocks
-import Models
-import Tensors
+import NestlingBlocks
+import NestlingModels
+import NestlingTensors
 
 /// What generating one token takes of a model: each step reads these weights once, however many texts it serves.
 public struct GenerationWork: Sendable {

@@ -1,6 +1,6 @@
-public import Basics
-public import Images
-public import Models
+public import NestlingBasics
+public import NestlingImages
+public import NestlingModels
 
 /// An image that a caller gives to a model.
 public struct ImageInput: Sendable {

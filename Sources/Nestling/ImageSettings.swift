@@ -1,7 +1,7 @@
-public import Basics
-import Checkpoints
-public import Images
-import Models
+public import NestlingBasics
+import NestlingCheckpoints
+public import NestlingImages
+import NestlingModels
 
 /// What a checkpoint says of images: how their pixels are prepared, or why they cannot be.
 struct ImageSettings: Sendable {

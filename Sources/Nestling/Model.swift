@@ -1,9 +1,9 @@
-public import Basics
-public import Checkpoints
-public import Elastic
-public import Models
-public import Tensors
-public import Tokenizers
+public import NestlingBasics
+public import NestlingCheckpoints
+public import NestlingElastic
+public import NestlingModels
+public import NestlingTensors
+public import NestlingTokenizers
 
 /// A model: architecture and weights, its tokenizer, and how it makes sentence vectors. Immutable; any number of threads may
 /// use one at once, each through its own ``Session``.

@@ -1,8 +1,8 @@
-public import Basics
-public import Blocks
-import Checkpoints
-public import Models
-import Tokenizers
+public import NestlingBasics
+public import NestlingBlocks
+import NestlingCheckpoints
+public import NestlingModels
+import NestlingTokenizers
 
 extension Model {
     /// The family's name, as in `config.json`.

@@ -1,7 +1,7 @@
-public import Basics
-import Checkpoints
-import Models
-import Tokenizers
+public import NestlingBasics
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTokenizers
 
 /// What is put before each text.
 public enum Prompt: Sendable, Equatable {

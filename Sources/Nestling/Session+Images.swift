@@ -1,7 +1,7 @@
-public import Basics
-public import Blocks
-public import Images
-public import Models
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingImages
+public import NestlingModels
 
 extension Session {
     /// One vector for each image, of any sizes: what the model's pooler makes of it, or its class token where there is none.

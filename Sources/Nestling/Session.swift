@@ -1,7 +1,7 @@
-public import Basics
-public import Blocks
-public import Models
-import Tokenizers
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingModels
+import NestlingTokenizers
 
 /// The mutable state of running one model: workspace memory. One thread at a time; a second one is refused.
 public final class Session: Sendable {

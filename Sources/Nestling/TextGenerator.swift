@@ -1,9 +1,9 @@
-public import Basics
-public import Blocks
-public import Generation
-public import Models
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingGeneration
+public import NestlingModels
 import Synchronization
-import Tokenizers
+import NestlingTokenizers
 
 /// Generates texts with one model, any number of them at once. One thread at a time; a second one is refused.
 ///

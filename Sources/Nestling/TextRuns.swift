@@ -1,9 +1,9 @@
-import Basics
+import NestlingBasics
 import Glibc
-import Kernels
-import Models
+import NestlingKernels
+import NestlingModels
 import Synchronization
-import Tensors
+import NestlingTensors
 
 /// Many texts cut into runs of neighbours that are about equally long, for threads to claim one after another.
 ///

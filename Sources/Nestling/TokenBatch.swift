@@ -1,5 +1,5 @@
-public import Basics
-public import Models
+public import NestlingBasics
+public import NestlingModels
 
 /// Sequences of token ids, back to back and without padding.
 public struct TokenBatch: Sendable, Equatable {

@@ -1,4 +1,4 @@
-public import Tokenizers
+public import NestlingTokenizers
 
 /// How many texts become encodings.
 public struct TokenizeOptions: Sendable {

@@ -1,6 +1,6 @@
-public import Basics
-public import Models
-public import Tokenizers
+public import NestlingBasics
+public import NestlingModels
+public import NestlingTokenizers
 
 extension Tokenizer {
     /// Turns many texts, or pairs of texts, into token ids, on threads. The result is the same for any number of threads.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tokenizers
+public import NestlingBasics
+public import NestlingTokenizers
 
 extension Tokenizer {
     /// The texts of many sequences of token ids, on threads.

@@ -1,5 +1,5 @@
-public import Checkpoints
-public import Tokenizers
+public import NestlingCheckpoints
+public import NestlingTokenizers
 
 extension Tokenizer {
     /// The files that hold a tokenizer, for messages.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tokenizers
+public import NestlingBasics
+public import NestlingTokenizers
 
 extension Tokenizer {
     /// What the tokenizer is made of, as `nestling_tokenizer_describe` gives it.

@@ -1,4 +1,4 @@
-import ImageFiles
+import NestlingImageFiles
 import Nestling
 
 extension Picture {

@@ -1,4 +1,4 @@
-public import Kernels
+public import NestlingKernels
 
 /// The elementwise functions that checkpoints name.
 public enum Activation: String, Sendable, CaseIterable {

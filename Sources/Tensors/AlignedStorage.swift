@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 import Glibc
 
 /// Memory for floats, aligned to a cache line, that lives as long as this object.

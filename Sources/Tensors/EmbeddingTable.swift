@@ -1,5 +1,5 @@
-public import Basics
-import Kernels
+public import NestlingBasics
+import NestlingKernels
 
 /// A table of learned rows (token, position or type embeddings), used where it lies in the checkpoint: no copy.
 public struct EmbeddingTable: Sendable {

@@ -1,4 +1,4 @@
-import Kernels
+import NestlingKernels
 
 /// Calls `body` with 0 ..< `count` on up to `threads` threads of the pool (`nil`: as set for the process); fewer if they are
 /// busy.

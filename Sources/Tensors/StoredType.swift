@@ -1,5 +1,5 @@
-public import Basics
-public import Kernels
+public import NestlingBasics
+public import NestlingKernels
 
 /// The types in which checkpoints store weights: floating-point numbers, and the blocks of ggml, which can only be read.
 public enum StoredType: Sendable {

@@ -1,5 +1,5 @@
-public import Basics
-import Kernels
+public import NestlingBasics
+import NestlingKernels
 
 /// A learned vector (a bias, the scale of a norm) in float32, of which a prefix may be in use.
 public struct Vector: Sendable {

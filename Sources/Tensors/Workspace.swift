@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// The memory of a session's activations: a stack that is sized before a run and allocates nothing during it.
 ///

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Tokens that are found in the text before anything else looks at it: special tokens, and words added after training.
 struct AddedTokens: Sendable {

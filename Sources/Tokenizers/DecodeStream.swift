@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Decodes token ids as they come, for example from a generating model, and never emits half a character.
 ///

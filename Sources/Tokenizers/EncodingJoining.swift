@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension Encoding {
     /// What the parts that were cut off cost; see ``Limits``.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// A JSON object with its key path, so that whatever is wrong in it can be named.
 struct Settings: Sendable {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Text to token ids and back: the pipeline of a `tokenizer.json`, or of a BERT `vocab.txt`.
 ///

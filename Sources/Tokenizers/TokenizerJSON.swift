@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension Tokenizer {
     /// Reads a `tokenizer.json`.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension Tokenizer {
     /// Reads the `vocab.json` and `merges.txt` of GPT-2 and RoBERTa, which older checkpoints carry without a

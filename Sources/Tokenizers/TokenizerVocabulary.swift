@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension Tokenizer {
     /// Reads a BERT `vocab.txt`, one token a line, the line number being its id.

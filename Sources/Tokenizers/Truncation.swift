@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// How an encoding is cut to a number of tokens.
 public struct Truncation: Sendable, Equatable {

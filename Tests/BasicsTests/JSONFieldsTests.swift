@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Testing
 
 struct JSONFieldsTests {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Testing
 
 /// What the parser says about `text`: the value, or the failure.

@@ -1,5 +1,5 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 import Testing
 
 /// What GGUF files of Gemma 3n say, and have in other shapes than transformers.

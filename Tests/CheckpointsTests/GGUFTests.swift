@@ -1,5 +1,5 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 import Testing
 
 /// GGUF files: what is in them, and what must not be believed.

@@ -1,5 +1,5 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 import Glibc
 import Testing
 

@@ -1,10 +1,10 @@
-import Basics
-import Blocks
-import Checkpoints
-import Elastic
-import Models
-import TestSupport
-import Tensors
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingElastic
+import NestlingModels
+import NestlingTestSupport
+import NestlingTensors
 import Testing
 
 /// A packed checkpoint gives the bits of the network that it was saved from, in every codec and family, whole and cut.

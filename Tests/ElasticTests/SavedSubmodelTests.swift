@@ -1,10 +1,10 @@
-import Basics
-import Blocks
-import Checkpoints
-import Elastic
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingElastic
 import Glibc
-import Models
-import TestSupport
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// A view equals its saved checkpoint to the bit, in every family and every mix; and the checkpoint is a plain one exactly

@@ -1,9 +1,9 @@
-import Basics
-import Blocks
-import Checkpoints
-import Elastic
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingElastic
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// A submodel, saved and read again.

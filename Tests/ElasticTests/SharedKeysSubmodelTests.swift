@@ -1,10 +1,10 @@
-import Basics
-import Blocks
-import Checkpoints
-import Elastic
-import Models
-import Tensors
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingElastic
+import NestlingModels
+import NestlingTensors
+import NestlingTestSupport
 import Testing
 
 /// Submodels of Gemma 3n: a width for each layer, layers left out, and what must stay.

@@ -1,8 +1,8 @@
-import Basics
-import Checkpoints
-import Elastic
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingElastic
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Submodels against the NumPy encoder of Tests/Reference: relative error at most 1e-4, cosine at least 0.99999. A view and

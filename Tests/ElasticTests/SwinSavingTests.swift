@@ -1,10 +1,10 @@
-import Basics
-import Blocks
-import Checkpoints
-import Elastic
-import Models
-import TestSupport
-import Tensors
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingElastic
+import NestlingModels
+import NestlingTestSupport
+import NestlingTensors
 import Testing
 
 /// Stages of different hidden sizes, saved: packed in every codec, and as submodels; the bits stay.

@@ -1,9 +1,9 @@
-import Basics
-import Blocks
-import Elastic
+import NestlingBasics
+import NestlingBlocks
+import NestlingElastic
 import Glibc
-import Models
-import TestSupport
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Submodels as views of one set of weights.

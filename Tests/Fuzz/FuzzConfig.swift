@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Checkpoints
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
 import Glibc
-import Models
+import NestlingModels
 
 /// Checkpoints whose tensors are sound, so that only the description is in doubt.
 private let families = ["bert", "albert", "modernbert", "mpnet", "roberta", "gte", "distilbert", "electra"]

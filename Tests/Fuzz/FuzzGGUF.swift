@@ -1,7 +1,7 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 import Glibc
-import Models
+import NestlingModels
 
 /// Any bytes as a GGUF file: a failure, or a checkpoint whose files and tensors may all be read, and checked as a network.
 @_cdecl("LLVMFuzzerTestOneInput")

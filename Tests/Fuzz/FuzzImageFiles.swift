@@ -1,4 +1,4 @@
-import ImageFiles
+import NestlingImageFiles
 
 /// The input: a PNG or a JPEG file. Whatever is in it, the decoders return, with pixels or with one line that says why not.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,5 +1,5 @@
-import Basics
-import Images
+import NestlingBasics
+import NestlingImages
 
 /// The input: 32 bytes that describe a picture, settings up to the first NUL byte after them, and what the pixels are
 /// filled with. Strides as they come must be judged without a trap; a picture in memory of its own is then prepared.

@@ -1,5 +1,5 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 import Glibc
 
 /// Any bytes as a safetensors file: a failure, or tensors whose every byte may be read.

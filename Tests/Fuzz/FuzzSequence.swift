@@ -1,9 +1,9 @@
-import Basics
-import Blocks
-import Checkpoints
-import Generation
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingGeneration
 import Glibc
-import Models
+import NestlingModels
 
 /// Tiny decoders, each with every type of cache: the second has a window, and layers that share keys. The program runs where the
 /// repository begins.

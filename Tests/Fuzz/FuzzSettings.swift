@@ -1,5 +1,5 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 import Glibc
 
 /// Names in the order in which the input's parts become files.

@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Checkpoints
-import Images
-import Models
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingImages
+import NestlingModels
 
 /// A tiny model of images, read once. The program runs where the repository begins.
 private let network: Network = {

@@ -1,7 +1,7 @@
-import Basics
-import Blocks
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Runs all sequences in steps of random slices and gives the scores of every token.

@@ -1,11 +1,11 @@
-import Basics
-import Blocks
+import NestlingBasics
+import NestlingBlocks
 import Glibc
-import Models
-import TestSupport
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
-@testable import Generation
+@testable import NestlingGeneration
 
 /// What callbacks heard.
 private final class Heard {

@@ -1,9 +1,9 @@
-import Basics
+import NestlingBasics
 import Glibc
-import TestSupport
+import NestlingTestSupport
 import Testing
 
-@testable import Generation
+@testable import NestlingGeneration
 
 /// The options of sampling, written down as their documentation says, in float64 over sorted copies.
 private func expected(

@@ -1,9 +1,9 @@
-import Basics
-import Blocks
-import Checkpoints
-import Models
-import TestSupport
-import Tensors
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTestSupport
+import NestlingTensors
 import Testing
 
 /// Of tokens that nobody scores, later ones need keys and values alone: what follows these in the last layer that has its own is

@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Elastic
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingElastic
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Gemma 3n step by step: its last layers keep nothing, and read what earlier ones of their type have kept.

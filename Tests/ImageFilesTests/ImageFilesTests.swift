@@ -1,6 +1,6 @@
-import Checkpoints
-import ImageFiles
-import TestSupport
+import NestlingCheckpoints
+import NestlingImageFiles
+import NestlingTestSupport
 import Testing
 
 /// PNG and JPEG files against Pillow's decoding, and what is wrong with files.

@@ -1,9 +1,9 @@
-import Basics
-import Checkpoints
-import TestSupport
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingTestSupport
 import Testing
 
-@testable import Images
+@testable import NestlingImages
 
 /// Whole preparations against transformers' processors with the Pillow backend, and pixels that are none.
 @Suite struct ImagePreparationTests {

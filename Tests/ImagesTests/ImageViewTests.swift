@@ -1,7 +1,7 @@
-import Basics
+import NestlingBasics
 import Testing
 
-@testable import Images
+@testable import NestlingImages
 
 /// What describes pixels, and what is refused.
 @Suite struct ImageViewTests {

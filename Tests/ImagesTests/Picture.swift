@@ -1,4 +1,4 @@
-@testable import Images
+@testable import NestlingImages
 
 /// A picture of noise, the same as make_image_fixtures.py makes. Views of it stay valid: its memory is never given back.
 final class Picture: @unchecked Sendable {

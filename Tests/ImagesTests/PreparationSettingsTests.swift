@@ -1,7 +1,7 @@
-import Basics
+import NestlingBasics
 import Testing
 
-@testable import Images
+@testable import NestlingImages
 
 /// preprocessor_config.json: what is refused, and how; what is taken is compared with transformers in other tests.
 @Suite struct PreparationSettingsTests {

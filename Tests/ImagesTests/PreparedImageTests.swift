@@ -1,7 +1,7 @@
-import Basics
+import NestlingBasics
 import Testing
 
-@testable import Images
+@testable import NestlingImages
 
 /// Pixels that the caller prepared.
 @Suite struct PreparedImageTests {

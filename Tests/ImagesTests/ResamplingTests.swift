@@ -1,8 +1,8 @@
-import Basics
-import TestSupport
+import NestlingBasics
+import NestlingTestSupport
 import Testing
 
-@testable import Images
+@testable import NestlingImages
 
 /// Levels after resizing against Pillow's, and how pixels are reached.
 @Suite struct ResamplingTests {

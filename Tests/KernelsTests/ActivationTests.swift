@@ -1,5 +1,5 @@
 import Glibc
-import Kernels
+import NestlingKernels
 import Testing
 
 /// The formulas of the header in float64.

@@ -1,5 +1,5 @@
 import Glibc
-import Kernels
+import NestlingKernels
 import Testing
 
 /// Numbers of 16 bits at an address that is a multiple of 2 only.

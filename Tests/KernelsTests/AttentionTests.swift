@@ -1,5 +1,5 @@
 import Glibc
-import Kernels
+import NestlingKernels
 import Testing
 
 /// Attention with all its arrays, and the formula of the header in float64.

@@ -1,4 +1,4 @@
-import Kernels
+import NestlingKernels
 import Testing
 
 /// Pages of one layer for the sequences of an ``AttentionCase``.

@@ -1,4 +1,4 @@
-import Kernels
+import NestlingKernels
 
 let allCodecs: [nk_codec] = [NK_CODEC_F32, NK_CODEC_BF16, NK_CODEC_I8, NK_CODEC_I4]
 

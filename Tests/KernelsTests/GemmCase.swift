@@ -1,5 +1,5 @@
 import Glibc
-import Kernels
+import NestlingKernels
 import Testing
 
 /// One product with everything around it chosen at random.

@@ -1,5 +1,5 @@
 import Glibc
-import Kernels
+import NestlingKernels
 import Synchronization
 import Testing
 

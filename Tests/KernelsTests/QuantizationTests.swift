@@ -1,4 +1,4 @@
-import Kernels
+import NestlingKernels
 import Testing
 
 extension KernelTests {

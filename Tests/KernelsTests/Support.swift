@@ -1,4 +1,4 @@
-import Kernels
+import NestlingKernels
 import Testing
 
 /// All suites of this target: serialized, because the instruction set and the thread count are global.

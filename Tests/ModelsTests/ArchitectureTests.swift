@@ -1,8 +1,8 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 import Glibc
-import Models
-import TestSupport
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// The architectures of the fixtures, against committed text: `Tests/Architectures/<family>.json`. What a family reads from

@@ -1,7 +1,7 @@
-import Basics
-import Blocks
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Same tokens, same bits: alone, among fifty others, in slices of 16 tokens, on 1, 2 or 5 threads.

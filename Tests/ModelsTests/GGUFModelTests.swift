@@ -1,9 +1,9 @@
-import Basics
-import Checkpoints
-import Kernels
-import Models
-import Tensors
-import TestSupport
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingKernels
+import NestlingModels
+import NestlingTensors
+import NestlingTestSupport
 import Testing
 
 /// Models in GGUF files: those of checkpoints of transformers give what these give, and what is in blocks gives what

@@ -1,7 +1,7 @@
-import Basics
-import Checkpoints
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Every family and head against goldens that transformers computed in float64 (see Tests/Fixtures/README.md): all

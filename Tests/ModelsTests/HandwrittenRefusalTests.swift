@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Checkpoints
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Networks written by hand that contradict themselves: parts that do not fit would read past each other's rows.

@@ -1,9 +1,9 @@
-import Basics
-import Blocks
-import Checkpoints
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
 import Glibc
-import Models
-import TestSupport
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Networks that no family describes, through `nestling.json`, against the formulas in float64.

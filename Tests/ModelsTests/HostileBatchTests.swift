@@ -1,7 +1,7 @@
-import Basics
-import Blocks
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Batches and requests that cannot be meant: refused by name, whatever the family; and the runner goes on.

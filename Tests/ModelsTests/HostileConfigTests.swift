@@ -1,9 +1,9 @@
-import Basics
-import Blocks
-import Checkpoints
-import Images
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingImages
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Checkpoints with one thing wrong: a failure whose one line says something, or a network that runs. Never a trap.

@@ -1,7 +1,7 @@
-import Basics
-import Checkpoints
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Token merging in a ViT from pixels to the states of every layer, against the NumPy implementation of Tests/Reference: every

@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Models
-import Tensors
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
+import NestlingTensors
+import NestlingTestSupport
 import Testing
 
 /// Which tokens merge: the matching alone.

@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Checkpoints
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Every method of reduction against the NumPy implementations of Tests/Reference: each case of `reducers.json`, all sequences

@@ -1,7 +1,7 @@
-import Basics
-import Blocks
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// What reductions save, against the published numbers of vision transformers on ImageNet: multiply-adds need no weights.

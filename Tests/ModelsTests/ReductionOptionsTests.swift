@@ -1,7 +1,7 @@
-import Basics
-import Blocks
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Reductions as callers write them: whatever cannot be meant is refused, and the message names the key.

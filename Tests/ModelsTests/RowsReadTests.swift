@@ -1,11 +1,11 @@
-import Blocks
-import Checkpoints
-import Images
-import TestSupport
-import Tensors
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingImages
+import NestlingTestSupport
+import NestlingTensors
 import Testing
 
-@testable import Models
+@testable import NestlingModels
 
 /// Results that are made of few tokens run the last layer for these alone. They are what they would be of all hidden states, bit
 /// for bit.

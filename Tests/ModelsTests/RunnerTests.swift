@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Models
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
 import Synchronization
-import TestSupport
+import NestlingTestSupport
 import Testing
 
 /// A runner after trouble is a runner like any other; and it has one user at a time.

@@ -1,8 +1,8 @@
-import Basics
-import TestSupport
+import NestlingBasics
+import NestlingTestSupport
 import Testing
 
-@testable import Models
+@testable import NestlingModels
 
 /// Sequences are shared among threads so that each runs once, lanes have room, and nobody waits long for the last.
 @Suite struct ScheduleTests {

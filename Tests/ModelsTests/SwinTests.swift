@@ -1,11 +1,11 @@
-import Basics
-import Blocks
-import Checkpoints
-import Images
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingImages
+import NestlingTestSupport
 import Testing
 
-@testable import Models
+@testable import NestlingModels
 
 /// What Swin does besides the numbers that the goldens hold: memory, token maps, work, and what it refuses.
 @Suite struct SwinTests {

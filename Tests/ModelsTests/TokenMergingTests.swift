@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Checkpoints
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Token merging against the NumPy implementation of Tests/Reference: every case of `tome.json`, all chosen sequences in

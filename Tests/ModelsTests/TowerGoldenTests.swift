@@ -1,8 +1,8 @@
-import Basics
-import Blocks
-import Checkpoints
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// CLIP and SigLIP against goldens that transformers computed in float64: each tower alone, and what the two score together.

@@ -1,5 +1,5 @@
-import Basics
-import Models
+import NestlingBasics
+import NestlingModels
 import Testing
 
 /// Configs that are well formed and ask for what decoders' families do not do are unsupported, not corrupt.

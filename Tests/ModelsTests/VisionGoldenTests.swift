@@ -1,9 +1,9 @@
-import Basics
-import Blocks
-import Checkpoints
-import Images
-import Models
-import TestSupport
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingImages
+import NestlingModels
+import NestlingTestSupport
 import Testing
 
 /// Every family that takes images against goldens that transformers computed in float64 (see Tests/Fixtures/README.md): images

@@ -1,10 +1,10 @@
-import Basics
-import Checkpoints
-import TestSupport
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingTestSupport
 import Testing
 
-@testable import Blocks
-@testable import Models
+@testable import NestlingBlocks
+@testable import NestlingModels
 
 /// Windows of grids of all small sizes, against the laws that they follow.
 @Suite struct WindowTests {

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Glibc
-import TestSupport
+import NestlingTestSupport
 import Testing
 
 /// How the command behaves among other programs: statuses, streams, signals.

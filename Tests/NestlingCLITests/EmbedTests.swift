@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Glibc
-import TestSupport
+import NestlingTestSupport
 import Testing
 
 /// `nestling embed`: vectors as sentence-transformers gives them, in every form, however the texts arrive.

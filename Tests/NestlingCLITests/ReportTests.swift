@@ -1,5 +1,5 @@
-import Basics
-import TestSupport
+import NestlingBasics
+import NestlingTestSupport
 import Testing
 
 /// What inspect, submodel and bench report.

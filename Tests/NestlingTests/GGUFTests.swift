@@ -1,5 +1,5 @@
 import Nestling
-import TestSupport
+import NestlingTestSupport
 import Testing
 
 /// GGUF files as users meet them: opened by path and from memory, saved as checkpoints and packed, their tokenizers beside those

@@ -1,5 +1,5 @@
 import Nestling
-import TestSupport
+import NestlingTestSupport
 import Testing
 
 /// The Swift library as its users meet it, on a checkpoint of sentence-transformers and on one without a tokenizer.

@@ -1,5 +1,5 @@
 import Nestling
-import TestSupport
+import NestlingTestSupport
 import Testing
 
 /// Many texts at once are what they are one by one, however many threads there are.

@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import NestlingKernels
+import NestlingTensors
 import Testing
 
 /// Weights in blocks: packed and converted piece by piece, they are what they are when decoded first.

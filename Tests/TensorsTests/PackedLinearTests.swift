@@ -1,6 +1,6 @@
-import Basics
-import Kernels
-import Tensors
+import NestlingBasics
+import NestlingKernels
+import NestlingTensors
 import Testing
 
 /// Packed matrices against the plain sum in float64, over odd sizes, and as prefixes of themselves.

@@ -1,5 +1,5 @@
-import Basics
-import Tensors
+import NestlingBasics
+import NestlingTensors
 import Testing
 
 /// Workspaces, vectors, tables and activations.

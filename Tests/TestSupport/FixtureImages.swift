@@ -1,7 +1,7 @@
-import Basics
-public import Blocks
-public import Images
-public import Models
+import NestlingBasics
+public import NestlingBlocks
+public import NestlingImages
+public import NestlingModels
 
 /// The images that every golden of a vision family is made for, of one size each.
 public enum FixtureImages {

@@ -1,5 +1,5 @@
-import Basics
-import Checkpoints
+import NestlingBasics
+import NestlingCheckpoints
 
 /// What an independent implementation computed: a safetensors file beside a fixture.
 public struct Golden {

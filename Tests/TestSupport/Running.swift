@@ -1,7 +1,7 @@
-import Basics
-import Blocks
-import Checkpoints
-import Models
+import NestlingBasics
+import NestlingBlocks
+import NestlingCheckpoints
+import NestlingModels
 
 /// Opens the network of a directory or GGUF file under `Tests/Fixtures`, or of a path.
 public func openNetwork(_ directory: String, tower: Tower? = nil) throws -> Network {

@@ -1,5 +1,5 @@
-import Blocks
-import Models
+import NestlingBlocks
+import NestlingModels
 import Testing
 
 /// Expects two lists of vectors to be equal to the last bit; says where they are not.

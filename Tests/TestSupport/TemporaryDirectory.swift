@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Glibc
 
 /// A directory that is removed, with all that is in it, when this object goes.

@@ -1,6 +1,6 @@
-import Basics
-import Checkpoints
-import Models
+import NestlingBasics
+import NestlingCheckpoints
+import NestlingModels
 
 /// A checkpoint made up in memory: JSON files, and float32 tensors by name.
 public struct TinyCheckpoint: Sendable {

@@ -1,6 +1,6 @@
-import Basics
-import Blocks
-import Models
+import NestlingBasics
+import NestlingBlocks
+import NestlingModels
 
 /// Sequences of token ids, with type ids where the model knows more than one type.
 public struct TokenSequences: Sendable {

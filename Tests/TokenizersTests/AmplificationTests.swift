@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Testing
-import Tokenizers
+import NestlingTokenizers
 
 /// Files that would make gigabytes of a few bytes: each names its limit instead, and what is below the limit works.
 @Suite struct AmplificationTests {

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Glibc
-import Tokenizers
+import NestlingTokenizers
 
 /// A file of JSON lines that says what a tokenizer must answer. The first line names the tokenizer file (relative to the
 /// case file); every other line is a text with what the Python package made of it.

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Testing
-import Tokenizers
+import NestlingTokenizers
 
 /// Damaged and malicious files: a failure or a tokenizer, never a crash.
 @Suite struct HostileTests {

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Testing
-import Tokenizers
+import NestlingTokenizers
 
 /// SentencePiece models: answers of the packages sentencepiece and transformers, and files that are damaged.
 /// See Generators/sentencepiece_cases.py.

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Testing
-import Tokenizers
+import NestlingTokenizers
 
 /// What the public interface promises beyond the reference's answers.
 @Suite struct TokenizerTests {

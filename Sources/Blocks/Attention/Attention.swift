@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-public import Tensors
+public import NestlingBasics
+import NestlingKernels
+public import NestlingTensors
 
 /// Multi-head attention as a combination: features (what happens to queries and keys before they meet), supports (which
 /// pairs meet, with what bias) and a rule (how scores weigh values). In windows of images, patches of a window are brought

@@ -1,4 +1,4 @@
-import Tensors
+import NestlingTensors
 
 /// Keys and values of all tokens of a slice, where only some rows go on to meet them: the context tells of those rows.
 struct KeptKeys {

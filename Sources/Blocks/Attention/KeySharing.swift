@@ -1,4 +1,4 @@
-public import Tensors
+public import NestlingTensors
 
 /// Keys and values that a layer makes for later ones too, which have none of their own (Gemma 3n; Sun et al., arXiv 2405.05254).
 /// What is shared has a name.

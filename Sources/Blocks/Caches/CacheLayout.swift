@@ -1,5 +1,5 @@
-import Basics
-import Kernels
+import NestlingBasics
+import NestlingKernels
 
 /// What the layers of a network keep of each token. Shared by all sequences that one network's weights run. Layers that take the
 /// keys and values of another one keep nothing of their own.

@@ -1,7 +1,7 @@
-internal import Basics
+internal import NestlingBasics
 import Glibc
 import Synchronization
-import Tensors
+import NestlingTensors
 
 /// Keys and values of ``CacheLayout/pageTokens`` neighbouring tokens in one layer. Sequences that begin alike share pages; one
 /// that is shared is never written.

@@ -1,4 +1,4 @@
-internal import Kernels
+internal import NestlingKernels
 
 /// In what keys and values are kept from run to run.
 public enum CacheType: String, Sendable, CaseIterable {

@@ -1,5 +1,5 @@
-public import Basics
-import Kernels
+public import NestlingBasics
+import NestlingKernels
 
 /// What a network remembers of one sequence: keys and values of its tokens in every layer.
 ///

@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import NestlingKernels
+import NestlingTensors
 
 extension ForwardContext {
     /// The sequences of the cache as kernels see them in the layer that runs: the rows are the last tokens of each.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The pages of one sequence in one layer. Those before ``firstPage`` have been given back.
 final class PageTable {

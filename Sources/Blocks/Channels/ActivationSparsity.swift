@@ -1,7 +1,7 @@
-import Basics
+import NestlingBasics
 import Glibc
-import Kernels
-import Tensors
+import NestlingKernels
+import NestlingTensors
 
 /// Keeps of each row about the largest share `1 - sparsity`, were its elements of a normal distribution (statistical top-k; Gemma
 /// 3n):

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// The part of a block that sees each token alone.
 public protocol Channel: Sendable {

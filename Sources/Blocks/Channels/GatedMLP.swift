@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// `Wd (act(Wg x) * (Wu x))`, a gated linear unit (Shazeer, arXiv 2002.05202); `Wg` and `Wu` of shape `[width, hidden]`.
 /// Nested like ``MLP``: the first `m` rows of both and the first `m` columns of `Wd`. A tensor in which gate and up are

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// `x + norm(W_r W_l x)`, a learned residual of low rank (LAuReL; Menghani et al., arXiv 2411.07501), as Gemma 3n has it: `W_l` of
 /// shape `[rank, hidden]`. It does not nest.

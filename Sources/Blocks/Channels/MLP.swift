@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// `W2 act(W1 x + b1) + b2`, `W1` of shape `[width, hidden]`. Nested as in MatFormer (arXiv 2310.07707): the first `m`
 /// neurons are the first `m` rows of `W1` and `b1` and the first `m` columns of `W2`; `b2` stays whole.

@@ -1,6 +1,6 @@
-public import Basics
-public import Images
-public import Tensors
+public import NestlingBasics
+public import NestlingImages
+public import NestlingTensors
 
 /// What makes the first rows of the stream, of tokens or of images.
 public protocol Embedding: Sendable {

@@ -1,6 +1,6 @@
-public import Basics
-import Images
-public import Tensors
+public import NestlingBasics
+import NestlingImages
+public import NestlingTensors
 
 /// Images to the first hidden states (ViT, Dosovitskiy et al., arXiv 2010.11929): rows that stand for no part of the image
 /// (class, distillation, registers), then its patches, row by row. A patch is a vector of `channels * height * width` pixels

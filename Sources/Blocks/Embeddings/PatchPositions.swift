@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Synchronization
-import Tensors
+import NestlingTensors
 
 /// Learned positions of a grid of patches, and what they are in other grids: interpolated, and kept for the next image of the
 /// same size.

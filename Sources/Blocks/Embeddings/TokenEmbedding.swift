@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// Token ids to the first hidden states: the sum of token, position and type rows, normalized, and projected where the
 /// embedding is narrower than the network (ELECTRA, ALBERT).

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// What makes fewer and wider rows of an image's patches, at the end of a stage: blocks after it see another grid, and rows of
 /// another size.

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// Attention in windows of an image's grid, every other time shifted (Swin, Liu et al., arXiv 2103.14030): each window becomes a
 /// sequence of its own.

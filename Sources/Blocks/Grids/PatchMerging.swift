@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// Four neighbours of a grid become one row of twice the size (Swin, Liu et al., arXiv 2103.14030):
 ///

@@ -1,4 +1,4 @@
-import Tensors
+import NestlingTensors
 
 /// The rows of a stream in another order, in which rows that meet lie side by side.
 public struct WindowLayout {

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Glibc
-import Tensors
+import NestlingTensors
 
 /// Attention of one learned query over all tokens of a sequence (Set Transformer, Lee et al., arXiv 1810.00825; SigLIP, Zhai et
 /// al., arXiv 2303.15343): `output(softmax(<query, key_j> / sqrt(head size) + log(size_j)) value_j)`.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// What is read off the end of the network: rows of the last hidden states through a chain of linear layers and norms, or the
 /// mean of what several such chains give.

@@ -1,6 +1,6 @@
-import Basics
-import Kernels
-import Tensors
+import NestlingBasics
+import NestlingKernels
+import NestlingTensors
 
 /// Some rows of the last hidden states through a chain of linear layers, norms and sublayers.
 struct HeadChain: Sendable {

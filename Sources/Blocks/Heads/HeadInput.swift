@@ -1,5 +1,5 @@
-import Basics
-import Tensors
+import NestlingBasics
+import NestlingTensors
 
 /// Which rows a head reads.
 enum HeadInput: Sendable {

@@ -1,5 +1,5 @@
-import Kernels
-public import Tensors
+import NestlingKernels
+public import NestlingTensors
 
 /// How token vectors become a sequence vector. The raw values are those of `NESTLING_POOLING_...`.
 public enum Pooling: UInt32, Sendable, CaseIterable {

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// The part of a block in which tokens meet.
 public protocol Mixer: Sendable {

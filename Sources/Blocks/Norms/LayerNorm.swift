@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-public import Tensors
+public import NestlingBasics
+import NestlingKernels
+public import NestlingTensors
 
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over each row (Ba et al., arXiv 1607.06450); weight and bias
 /// of shape `[size]`, each optional.

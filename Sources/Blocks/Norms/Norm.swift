@@ -1,4 +1,4 @@
-public import Tensors
+public import NestlingTensors
 
 /// How is a row normalized?
 public protocol Norm: Sendable {

@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-public import Tensors
+public import NestlingBasics
+import NestlingKernels
+public import NestlingTensors
 
 /// `x / sqrt(mean(x^2) + epsilon) * (weight + offset)` over each row (Zhang and Sennrich, arXiv 1910.07467); weight of
 /// shape `[size]`. Gemma's checkpoints store the weight less 1: offset 1.

@@ -1,5 +1,5 @@
-import Basics
-import Tensors
+import NestlingBasics
+import NestlingTensors
 
 /// What one layer knows of a token `v` by heart: a row of a table of its own, and a part of what the network's embedding `x_v`
 /// says.

@@ -1,5 +1,5 @@
-import Kernels
-import Tensors
+import NestlingKernels
+import NestlingTensors
 
 extension Matrix {
     /// Stream `index` of rows of several, each of `size` elements.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// What makes hidden states of rows in which several streams lie side by side, after the last block.
 public protocol Readout: Sendable {

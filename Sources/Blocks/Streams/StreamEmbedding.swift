@@ -1,6 +1,6 @@
-public import Basics
-import Images
-public import Tensors
+public import NestlingBasics
+import NestlingImages
+public import NestlingTensors
 
 /// Rows of several streams side by side (AltUp, as in Gemma 3n): what another embedding gives, and projections of it, each scaled
 /// to the root mean square of that.

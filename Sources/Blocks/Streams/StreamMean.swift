@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// The mean of the first stream and of projections of the others, each scaled to the root mean square of the first (Gemma 3n):
 ///

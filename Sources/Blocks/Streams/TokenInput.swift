@@ -1,5 +1,5 @@
-import Basics
-import Tensors
+import NestlingBasics
+import NestlingTensors
 
 /// What a layer adds that looks at the token itself, of which the stream has long become something else (per-layer embeddings,
 /// PLE; Gemma 3n):

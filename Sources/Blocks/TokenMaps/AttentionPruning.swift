@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// Prunes the tokens that are attended to the least, by the mean over all heads and queries of the weights with which each is
 /// attended to in this layer (as Goyal et al., PoWER-BERT, arXiv 2001.08950, whose significance is its sum over heads and

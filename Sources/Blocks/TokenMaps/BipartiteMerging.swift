@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-import Tensors
+public import NestlingBasics
+import NestlingKernels
+import NestlingTensors
 
 /// Token merging by bipartite soft matching (ToMe; Bolya et al., arXiv 2210.09461).
 ///

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// EViT: tokens to which the class token attends the least become one (Liang et al., arXiv 2202.07800).
 ///

@@ -1,7 +1,7 @@
-public import Basics
+public import NestlingBasics
 import Glibc
-import Kernels
-import Tensors
+import NestlingKernels
+import NestlingTensors
 
 /// PiToMe: token merging that protects what is unlike the rest (Tran et al., arXiv 2405.16148).
 ///

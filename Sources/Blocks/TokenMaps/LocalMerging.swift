@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-import Tensors
+public import NestlingBasics
+import NestlingKernels
+import NestlingTensors
 
 /// Local merging for long sequences (Götz et al., arXiv 2405.17951): as bipartite soft matching, but source `i` (the token at
 /// position `2i`) is only compared with destinations `j` (at `2j + 1`) with `|i - j| < band`. Time and memory grow with the

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// MAELRE: merging in stages, with approximate attention while the sequence is long (arXiv 2507.19409).
 ///

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Tokens at the ends of a sequence.
 public struct SpecialTokens: Sendable, Equatable {

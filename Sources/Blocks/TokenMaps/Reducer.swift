@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// Anything that shortens a sequence inside the network: decides, for one sequence at one layer, which tokens become one and
 /// which go. A block shortens its sequences after its first mixer (with residual and norm), before what follows it.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// A reducer at work on some sequences: asks it layer by layer, applies its maps to the stream, and remembers where every
 /// original token went.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Glibc
 
 /// How many tokens to remove in each layer.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What every reducer is told alike: when and how many tokens go, which stay, and whether attention knows sizes.
 public struct ReductionSettings: Sendable {

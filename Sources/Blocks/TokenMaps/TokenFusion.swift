@@ -1,5 +1,5 @@
-public import Basics
-import Tensors
+public import NestlingBasics
+import NestlingTensors
 
 /// ToFu: prunes first, merges later (Kim et al., Token Fusion, arXiv 2312.01026).
 ///

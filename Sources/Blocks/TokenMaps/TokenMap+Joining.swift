@@ -1,5 +1,5 @@
 import Glibc
-import Tensors
+import NestlingTensors
 
 /// How rows that become one are joined. A row that stays alone keeps its bits.
 public enum Joining: Sendable {

@@ -1,5 +1,5 @@
-import Kernels
-public import Tensors
+import NestlingKernels
+public import NestlingTensors
 
 /// How n tokens became m, within one sequence: which share of each old row is in which new row, and so the way back.
 ///

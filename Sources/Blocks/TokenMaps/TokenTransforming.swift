@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-import Tensors
+public import NestlingBasics
+import NestlingKernels
+import NestlingTensors
 
 /// Many-to-many reduction by a transformation matrix, without training (the view of Zeng et al., Token Transforming,
 /// arXiv 2506.05709; the paper's own formula is not public, this one is ours).

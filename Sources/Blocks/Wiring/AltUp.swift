@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-public import Tensors
+public import NestlingBasics
+import NestlingKernels
+public import NestlingTensors
 
 /// Alternating updates (AltUp; Baykal et al., arXiv 2301.13310), as Gemma 3n has them: of `n` streams `s_j` the sublayers see one,
 /// `a`, and the others follow it.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 extension Block {
     /// Runs the block for the rows `kept` of `stream` alone, after its mixer has kept what these meet of all: in the cache, or in the

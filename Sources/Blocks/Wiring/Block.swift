@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// A list of sublayers. Two make a transformer encoder layer; with cross-attention there are three. The last block of a stage
 /// ends with a downsampling. Where rows hold several streams, a wiring says how the sublayers, which see one, change all.

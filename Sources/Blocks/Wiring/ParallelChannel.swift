@@ -1,5 +1,5 @@
-import Basics
-import Tensors
+import NestlingBasics
+import NestlingTensors
 
 /// A channel that runs beside a mixer instead of after it, so that both read the stream as it was before either (GPT-J; GPT-NeoX,
 /// Black et al., arXiv 2204.06745; LAuReL in Gemma 3n): `x + outputNorm(mixer(preNorm(x))) + channel(norm(x))`.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// One step of a block: `x = postNorm(scale (x + outputNorm(operation(preNorm(x)))))`, where any norm may be absent.
 ///

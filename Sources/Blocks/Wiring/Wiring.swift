@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// How the sublayers of a block, which see rows of one stream, change rows in which several streams lie side by side.
 public protocol Wiring: Sendable {

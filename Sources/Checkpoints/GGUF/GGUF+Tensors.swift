@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension GGUF {
     /// A tensor as the header describes it; its data may not be there.

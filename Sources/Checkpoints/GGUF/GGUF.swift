@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// A GGUF file, the form in which llama.cpp keeps models: metadata and tensors in one file.
 ///

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension GGUFModel {
     /// The `config.json` of the checkpoint that the file was made of.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Glibc
 
 /// What only Gemma 3n has. Source: `Gemma3NModel` of convert_hf_to_gguf.py, and `llama_model_gemma3n` for what files leave out.

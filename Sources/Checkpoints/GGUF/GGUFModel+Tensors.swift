@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension GGUFModel {
     /// The tensors of the file by the names, in the order of rows, and with the numbers that transformers gives them. What is not

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What the metadata of a GGUF file say of the network, in the words of transformers.
 ///

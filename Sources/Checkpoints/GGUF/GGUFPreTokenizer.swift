@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// How a BPE of bytes cuts texts into words before it merges: what `tokenizer.ggml.pre` names. The names and the patterns are
 /// facts of llama.cpp (llama-vocab.cpp), the patterns as the tokenizer.json of the models had them.

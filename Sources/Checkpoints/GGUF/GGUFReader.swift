@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Reads the header of a GGUF file from its beginning on: little-endian numbers, and strings with their length before them.
 /// Every read is checked against the end of the file.

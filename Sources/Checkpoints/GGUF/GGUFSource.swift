@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// A GGUF file as the checkpoint of transformers that it was made of: `config.json`, the tokenizer's files and the weights, by
 /// the names that transformers gives them.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension GGUFTokenizer {
     /// `tokenizer.json` of a BPE of bytes; `nil` for others.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension GGUFTokenizer {
     /// `tokenizer.model` of a BPE of SentencePiece, a message of protocol buffers; `nil` for others. Source:

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The tokenizer of a GGUF file, written as the files of transformers that hold one of its kind: `tokenizer.json` for the BPE of
 /// bytes (`gpt2`), `tokenizer.model` for SentencePiece's (`llama`), and `tokenizer_config.json`.

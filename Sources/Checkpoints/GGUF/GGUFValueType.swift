@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The types of values in the metadata of GGUF files, by their numbers there.
 enum GGUFValueType: UInt32 {

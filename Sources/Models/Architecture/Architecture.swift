@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// A declarative description of a network: embedding, blocks, norm, heads. No weights, but the names of the tensors that
 /// hold them.

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// A linear layer as the architecture describes it: which part of which tensor.
 ///

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// ALBERT (Lan et al., arXiv 1909.11942): layers share the weights of their group, and the embedding is factorized.
 enum ALBERT: Family {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Heads that several families have in common.
 extension Architecture {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// BERT (Devlin et al., arXiv 1810.04805), and the sentence encoders that are BERTs: MiniLM, BGE, E5, GTE.
 enum BERT: Family {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// CLIP (Radford et al., arXiv 2103.00020): texts and images as vectors of one space. Text tokens meet those before them, and
 /// the token that ends the text is its vector; the class token is that of an image.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// DINOv2 (Oquab et al., arXiv 2304.07193), and with registers (Darcet et al., arXiv 2309.16588): a ViT whose residuals are
 /// scaled (LayerScale), with a gated FFN in the largest one. The classifier sees the class token and the mean of the patches.

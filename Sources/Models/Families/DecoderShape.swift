@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Decoders of Llama's form: pre-norm blocks with RMSNorms, rotary positions, queries that share keys in groups, gated MLPs. What
 /// a family does otherwise it says by changing what is here.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// DistilBERT (Sanh et al., arXiv 1910.01108): BERT's blocks under other names, without token types.
 enum DistilBERT: Family {

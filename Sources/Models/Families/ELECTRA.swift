@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// ELECTRA (Clark et al., arXiv 2003.10555): BERT's blocks behind an embedding that may be narrower than the network.
 enum ELECTRA: Family {

@@ -1,4 +1,4 @@
-public import Basics
+public import NestlingBasics
 
 /// A model family: a function from its `config.json` and the names of its tensors to an architecture. No arithmetic.
 protocol Family: Sendable {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// GPT-2 (Radford et al., 2019): pre-norm blocks with LayerNorms and learned positions. Its matrices are stored transposed.
 enum GPT2: Family {

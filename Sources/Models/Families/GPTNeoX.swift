@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// GPT-NeoX (Black et al., arXiv 2204.06745) and Pythia: attention and MLP side by side, partly rotated heads, and a fused tensor
 /// that has query, key and value of one head after those of the last.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Gemma (Gemma Team, arXiv 2403.08295): a Llama whose embedding is scaled and whose norms multiply by 1 and the weight.
 enum Gemma: Family {

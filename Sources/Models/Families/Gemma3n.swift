@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The texts of Gemma 3n, of checkpoints for texts alone and for texts, images and sounds: a Gemma 3 whose FFNs are made to be cut
 /// layer by layer (MatFormer, arXiv 2310.07707), of four streams (AltUp, arXiv 2301.13310), with a learned residual beside

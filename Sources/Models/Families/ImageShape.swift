@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The sizes of images and patches, as the configs of vision families name them, and the embedding that they make.
 struct ImageShape {

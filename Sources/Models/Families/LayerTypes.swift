@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Which layers of a decoder attend to all tokens before them and which to a window.
 struct LayerTypes {

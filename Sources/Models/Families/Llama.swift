@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Llama 2 and 3 (Touvron et al., arXiv 2307.09288; Grattafiori et al., arXiv 2407.21783).
 enum Llama: Family {

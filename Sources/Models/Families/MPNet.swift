@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// MPNet (Song et al., arXiv 2004.09297): BERT's blocks, one learned relative bias shared by all layers, RoBERTa's positions.
 enum MPNet: Family {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// ModernBERT (Warner et al., arXiv 2412.13663): pre-norm blocks without biases, rotary positions, gated MLPs, and local
 /// attention in two of three layers.

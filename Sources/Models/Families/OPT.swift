@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// OPT (Zhang et al., arXiv 2205.01068): learned positions from the third row on; norms before attention and MLP, or, in the model
 /// of 350 million parameters, after. Where the token table is narrower than the network, rows are projected before positions are

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Phi-3 and Phi-4 (Abdin et al., arXiv 2404.14219): a Llama with fused tensors, of whose heads a part may be rotated.
 enum Phi3: Family {

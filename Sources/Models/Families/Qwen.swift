@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Qwen2 and Qwen2.5 (Yang et al., arXiv 2407.10671): a Llama with biases for queries, keys and values.
 enum Qwen2: Family {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// RoBERTa (Liu et al., arXiv 1907.11692), XLM-R (arXiv 1911.02116) and CamemBERT: BERT's network with positions counted
 /// from the padding id on.

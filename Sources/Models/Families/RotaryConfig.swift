@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What configs say of rotary positions: `rope_parameters` as transformers 5 writes them, or `rope_scaling`, `rope_theta` and
 /// `partial_rotary_factor` as it did before. What stands in the older `rope_scaling` wins, as it does there.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// NomicBERT (Nussbaum et al., arXiv 2402.01613): BERT with rotary positions, gated MLPs and no biases in its products.
 enum NomicBERT: Family {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// SigLIP (Zhai et al., arXiv 2303.15343): as CLIP, but a pair of text and image is scored by itself. The last token is the
 /// vector of a text, which is padded to its full length for that; a learned query gathers that of an image from all patches.

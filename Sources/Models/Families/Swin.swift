@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Swin (Liu et al., arXiv 2103.14030): patches without a class token, in stages. Blocks attend in windows, every other one in
 /// shifted ones; between stages four neighbours become one row of twice the size.

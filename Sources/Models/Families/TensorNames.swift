@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The names of a checkpoint's tensors, and nodes that refer to them.
 ///

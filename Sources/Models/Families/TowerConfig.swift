@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What the towers of CLIP and SigLIP have in common.
 struct TowerConfig {

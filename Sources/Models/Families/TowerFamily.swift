@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Families of two towers.
 protocol TowerFamily: Family {

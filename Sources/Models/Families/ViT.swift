@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// ViT (Dosovitskiy et al., arXiv 2010.11929): a class token and patches through pre-norm blocks. What its descendants share
 /// is here.

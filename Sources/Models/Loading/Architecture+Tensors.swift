@@ -1,5 +1,5 @@
-public import Basics
-public import Checkpoints
+public import NestlingBasics
+public import NestlingCheckpoints
 
 extension Architecture {
     /// The tensors of `checkpoint` that the network, all its heads included, is made of, each once.

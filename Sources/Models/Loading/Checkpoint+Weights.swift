@@ -1,7 +1,7 @@
-public import Basics
-public import Checkpoints
-import Kernels
-public import Tensors
+public import NestlingBasics
+public import NestlingCheckpoints
+import NestlingKernels
+public import NestlingTensors
 
 extension Tensor {
     /// The type of the elements, if it is one of those that weights may have.

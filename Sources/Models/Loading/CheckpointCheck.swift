@@ -1,9 +1,9 @@
-public import Basics
-import Blocks
-public import Checkpoints
+public import NestlingBasics
+import NestlingBlocks
+public import NestlingCheckpoints
 import Glibc
-import Kernels
-import Tensors
+import NestlingKernels
+import NestlingTensors
 
 /// Checks a checkpoint without loading it: every tensor that its network needs is there with the right shape and type, and,
 /// if asked, every number is finite.

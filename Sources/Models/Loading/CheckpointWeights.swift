@@ -1,7 +1,7 @@
-public import Basics
-public import Blocks
-public import Checkpoints
-public import Tensors
+public import NestlingBasics
+public import NestlingBlocks
+public import NestlingCheckpoints
+public import NestlingTensors
 
 /// Packs the weights of a network from a checkpoint, or uses those that lie packed in it, and counts the bytes that they take.
 public final class CheckpointWeights: WeightSource {

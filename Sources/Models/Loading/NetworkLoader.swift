@@ -1,7 +1,7 @@
-public import Basics
-import Blocks
-public import Checkpoints
-public import Tensors
+public import NestlingBasics
+import NestlingBlocks
+public import NestlingCheckpoints
+public import NestlingTensors
 
 /// What `nestling.json` may say beside a checkpoint: what transformers' own files cannot express.
 public struct NestlingSettings: Sendable {

@@ -1,4 +1,4 @@
-public import Tensors
+public import NestlingTensors
 
 /// In how many bits the weights of an ordinary checkpoint are kept: which codec each matrix gets.
 ///

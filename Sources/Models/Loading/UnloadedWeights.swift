@@ -1,6 +1,6 @@
-import Basics
-import Blocks
-import Tensors
+import NestlingBasics
+import NestlingBlocks
+import NestlingTensors
 
 /// Weights of which only the shapes are known, from the nodes that describe them: for what can be said of a network without
 /// its checkpoint. Small ones are zeros; nothing is ever multiplied.

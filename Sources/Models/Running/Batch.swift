@@ -1,6 +1,6 @@
-public import Basics
-import Blocks
-public import Images
+public import NestlingBasics
+import NestlingBlocks
+public import NestlingImages
 
 /// Sequences back to back: of token ids, as the caller holds them, or images. Valid during one call.
 public struct Batch {

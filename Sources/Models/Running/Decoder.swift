@@ -1,7 +1,7 @@
-public import Basics
-public import Blocks
+public import NestlingBasics
+public import NestlingBlocks
 import Synchronization
-import Tensors
+import NestlingTensors
 
 /// Runs the next tokens of sequences whose earlier ones are remembered. One thread at a time; a second one is refused.
 ///

@@ -1,6 +1,6 @@
-import Basics
-import Blocks
-import Tensors
+import NestlingBasics
+import NestlingBlocks
+import NestlingTensors
 
 /// The forward pass: from the token ids or images of some sequences of a batch to their part of the result. Any number of threads may run
 /// it at a time, on other sequences and in other contexts.

@@ -1,8 +1,8 @@
-import Basics
-import Blocks
+import NestlingBasics
+import NestlingBlocks
 import Glibc
 import Synchronization
-import Tensors
+import NestlingTensors
 
 /// Groups of sequences that run apart: threads, each with a context of its own, take one group after the other.
 final class Lanes: @unchecked Sendable {

@@ -1,6 +1,6 @@
-import Basics
-import Blocks
-import Tensors
+import NestlingBasics
+import NestlingBlocks
+import NestlingTensors
 
 extension Network {
     /// The hidden states of the last block's rows `stream`: in the workspace, or the rows themselves where they hold one stream.

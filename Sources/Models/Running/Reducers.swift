@@ -1,5 +1,5 @@
-public import Basics
-public import Blocks
+public import NestlingBasics
+public import NestlingBlocks
 
 /// Reads a reduction as `nestling_run_options` describes it.
 public enum Reducers {

@@ -1,4 +1,4 @@
-public import Blocks
+public import NestlingBlocks
 
 /// What a run is to give.
 public enum Request: Sendable {

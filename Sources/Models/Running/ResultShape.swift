@@ -1,6 +1,6 @@
-public import Basics
-public import Blocks
-import Tensors
+public import NestlingBasics
+public import NestlingBlocks
+import NestlingTensors
 
 /// The size of what a request gives, known before it is run.
 public struct ResultShape: Sendable {

@@ -1,8 +1,8 @@
-public import Basics
-public import Blocks
-import Kernels
+public import NestlingBasics
+public import NestlingBlocks
+import NestlingKernels
 import Synchronization
-import Tensors
+import NestlingTensors
 
 /// Runs one network: the forward pass, and the memory that it needs. One thread at a time; a second one is refused.
 public final class Runner: @unchecked Sendable {

@@ -1,5 +1,5 @@
-public import Basics
-public import Checkpoints
+public import NestlingBasics
+public import NestlingCheckpoints
 
 /// Writes the files of a checkpoint directory beside the weights: what is copied from another one, and what says how to read
 /// the new one.

@@ -1,6 +1,6 @@
-import Basics
-import Kernels
-import Tensors
+import NestlingBasics
+import NestlingKernels
+import NestlingTensors
 
 /// One kernel on data of one size, to be run and timed: what `nestling bench` measures without a model.
 public struct KernelCase {

@@ -1,4 +1,4 @@
-import Kernels
+import NestlingKernels
 
 /// What the machine can do at most: the numbers that others are a share of. Measured, not looked up.
 public enum Peak: String, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-public import Kernels
+public import NestlingKernels
 
 /// How the weights of a packed matrix are stored, and in which arithmetic they are multiplied. Sums are float32 in the end.
 ///

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// How a weight matrix is stored and multiplied (a codec). Immutable; prefixes of it are views that copy nothing.
 ///

@@ -1,5 +1,5 @@
-public import Basics
-import Kernels
+public import NestlingBasics
+import NestlingKernels
 
 /// A weight matrix packed into panels of 32 outputs: a prefix of the outputs is fewer panels, a prefix of the inputs a
 /// shorter run inside each.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// A stage that turns tokens back into text. It sees the tokens of the whole text, because what becomes of one depends
 /// on its neighbours.

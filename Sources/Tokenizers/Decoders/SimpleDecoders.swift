@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Several decoders, one after the other.
 struct DecoderSequence: Decoder {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Puts a space before each token but the first, unless it carries the prefix of a continued word.
 struct WordPieceDecoder: Decoder {

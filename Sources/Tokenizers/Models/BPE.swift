@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Byte pair encoding: a word begins as characters, and pairs of neighbours are merged in the order that training found.
 /// Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016.

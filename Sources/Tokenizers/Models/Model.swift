@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The tokens of a text as a model made them, with their places in the normalized text.
 struct TokenList {

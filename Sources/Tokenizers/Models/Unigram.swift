@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The most probable way to cut a text into entries of the vocabulary, by Viterbi's algorithm.
 /// Source: Kudo, "Subword Regularization", 2018; `EncodeOptimized` of google/sentencepiece.

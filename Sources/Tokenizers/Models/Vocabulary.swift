@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Tokens and their ids, both ways, over one contiguous block of bytes.
 ///

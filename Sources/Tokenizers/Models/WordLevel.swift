@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Each word is an entry of the vocabulary, or the unknown token.
 struct WordLevel: Model {

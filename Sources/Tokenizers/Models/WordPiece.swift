@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// WordPiece: each word becomes the longest entries of the vocabulary from left to right; all but the first are looked
 /// up behind a prefix (`##`). A word that cannot be spelled is one unknown token.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// BERT's text cleaning, spaces around Chinese characters, accents and case.
 /// Source: `BasicTokenizer` of google-research/bert, in the form that the tokenizers package gave it.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The rewriting rules that a SentencePiece model carries: a double-array trie over UTF-8 and the texts it leads to.
 /// Source: `normalizer.cc` and `darts.h` of google/sentencepiece.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// A stage that rewrites text before it is cut into words. It sees one stretch of text between added tokens at a time.
 protocol Normalizer: Sendable {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The rewriting rules that a SentencePiece model carries: a double-array trie over UTF-8 and the texts it leads to.
 /// Source: `normalizer.cc` of google/sentencepiece; what rules see of a grapheme cluster is as in the reference.

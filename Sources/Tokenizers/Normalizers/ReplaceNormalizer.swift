@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Replaces every match of a pattern by a text, which shares the place of the last character it replaces.
 struct ReplaceNormalizer: Normalizer {

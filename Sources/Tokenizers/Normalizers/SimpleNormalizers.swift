@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Several normalizers, one after the other.
 struct NormalizerSequence: Normalizer {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// NFC, NFD, NFKC and NFKD (UAX #15), by the data of Unicode 9 as in the reference.
 struct UnicodeNormalizer: Normalizer {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// `[CLS] text [SEP]`, and for a pair `[CLS] text [SEP] pair [SEP]` with type 1 from the pair on.
 struct BertProcessing: PostProcessor {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Adds nothing; takes the white space of byte-level tokens off their offsets.
 struct ByteLevelProcessing: PostProcessor {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// A stage that puts special tokens around the tokens of one or two texts.
 protocol PostProcessor: Sendable {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// `<s> text </s>`, and for a pair `<s> text </s></s> pair </s>`, all of type 0.
 struct RobertaProcessing: PostProcessor {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Texts and special tokens in an order that the file spells out, with a token type for each part.
 struct TemplateProcessing: PostProcessor {

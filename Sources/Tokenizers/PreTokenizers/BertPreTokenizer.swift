@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Cuts at white space, which goes, and around each punctuation character, which stays as a piece of its own.
 struct BertPreTokenizer: PreTokenizer {

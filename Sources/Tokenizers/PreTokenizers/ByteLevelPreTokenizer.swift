@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Cuts as GPT-2 does and writes each byte as its character of the byte-level alphabet.
 /// Source: `encoder.py` of openai/gpt-2.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Writes spaces as a visible character and cuts before each of them, as SentencePiece does.
 struct MetaspacePreTokenizer: PreTokenizer {

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// A stage that cuts normalized text into the pieces which the model sees, and may rewrite them.
 protocol PreTokenizer: Sendable {

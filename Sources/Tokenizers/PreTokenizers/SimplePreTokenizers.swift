@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Several pre-tokenizers, one after the other.
 struct PreTokenizerSequence: PreTokenizer {

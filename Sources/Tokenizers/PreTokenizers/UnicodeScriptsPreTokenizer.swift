@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Cuts where the script of the characters changes; Hiragana, Katakana and Han count as one, spaces as any script.
 ///

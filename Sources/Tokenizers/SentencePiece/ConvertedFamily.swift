@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What transformers makes of a SentencePiece model for one tokenizer class: facts of the class, no code.
 /// Source: `tokenization_*.py` and `convert_slow_tokenizer.py` of transformers 5.

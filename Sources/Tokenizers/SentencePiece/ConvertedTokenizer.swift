@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension Tokenizer {
     /// The tokenizer that transformers makes of `file` for the class `className`, whose facts are `family`.

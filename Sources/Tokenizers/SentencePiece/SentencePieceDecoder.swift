@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Turns pieces back into text as SentencePiece does: `▁` is a space, those before the first text go, bytes become the
 /// characters they spell, control pieces nothing.

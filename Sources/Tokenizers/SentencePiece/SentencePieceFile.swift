@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What a `tokenizer.model` of SentencePiece says, checked but not interpreted.
 /// Source: `sentencepiece_model.proto` of google/sentencepiece.

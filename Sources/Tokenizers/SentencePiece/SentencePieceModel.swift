@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// The vocabulary of a `tokenizer.model` and the way it cuts text. The ids are those of the Python package `sentencepiece`.
 /// Source: `model_interface.cc` and `sentencepiece_processor.cc` of google/sentencepiece.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Rewrites text as SentencePiece does before it cuts: user-defined symbols stay, the longest rule at a place counts,
 /// spaces become `▁`, one is put before (or behind) the text, and extra ones go.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension Tokenizer {
     /// Reads a SentencePiece model: `tokenizer.model`, `spiece.model`, `sentencepiece.bpe.model`, `spm.model`.

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Walks over the fields of one protocol buffer message, as written on the wire.
 /// Source: Protocol Buffers documentation, "Encoding".

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 extension OnigurumaSyntax {
     /// The class at this place. Complements that PCRE2 cannot hold inside brackets become alternatives.

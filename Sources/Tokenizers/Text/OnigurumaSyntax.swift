@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// Writes a regular expression in Oniguruma's syntax, which the reference uses, in PCRE2's.
 ///

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What is looked for in a text: a literal string or a regular expression.
 enum Pattern: Sendable {

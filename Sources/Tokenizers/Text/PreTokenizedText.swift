@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// A part of the text that a model sees alone, or an added token that was found in it.
 struct Piece {

@@ -1,5 +1,5 @@
-import Basics
-import CPCRE2
+import NestlingBasics
+import NestlingCPCRE2
 
 /// A regular expression in Oniguruma's syntax, which tokenizer files use, run by PCRE2.
 ///

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 
 /// What becomes of the delimiters when a text is cut.
 enum SplitBehavior: String, Sendable {

@@ -1,4 +1,4 @@
-import CUtf8proc
+import NestlingCUtf8proc
 
 /// Canonical composition (UAX #15) of decomposed and ordered code points, with the change counts of the reference: a
 /// composed code point takes the places of all that went into it.

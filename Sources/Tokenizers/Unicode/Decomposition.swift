@@ -1,4 +1,4 @@
-import CUtf8proc
+import NestlingCUtf8proc
 
 /// Canonical and compatibility decomposition with canonical ordering (UAX #15), as the reference has it: by the data of
 /// Unicode 9, and with the change counts that its alignment is built from.

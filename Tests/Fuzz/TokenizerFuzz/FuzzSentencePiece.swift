@@ -1,5 +1,5 @@
-import Basics
-import Tokenizers
+import NestlingBasics
+import NestlingTokenizers
 
 private let texts: [[UInt8]] = [
     [], Array("The qu\u{0}ick\n  caf\u{E9} e\u{301} [CLS] 文字 \u{1F468}\u{200D}\u{1F469} <s> 123's ▁a ABab abc".utf8),

@@ -1,6 +1,6 @@
-import Basics
+import NestlingBasics
 import Glibc
-import Tokenizers
+import NestlingTokenizers
 
 private func read(_ name: String) -> Tokenizer {
     guard let folder = getenv("NESTLING_FIXTURES"), let file = fopen("\(String(cString: folder))/\(name).json", "rb")

@@ -1,4 +1,4 @@
-public import Tensors
+public import NestlingTensors
 
 /// What happens to queries, keys and values before they meet?
 public protocol Feature: Sendable {

@@ -1,5 +1,5 @@
-public import Basics
-public import Tensors
+public import NestlingBasics
+public import NestlingTensors
 
 /// Norms over each head of queries, of keys, and of values, `q_h = norm_q(q_h)` and so on, whose weights all heads share (QK
 /// norm; Henry et al., arXiv 2010.04245; Qwen3, Gemma 3; of values too Gemma 3n).

@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-public import Tensors
+public import NestlingBasics
+import NestlingKernels
+public import NestlingTensors
 
 /// Rotary position embedding (RoPE; Su et al., arXiv 2104.09864): pair `j` of each head is rotated by the angle
 /// `position * theta^(-2j / size)`, where `size` leading elements of a head take part. Long contexts scale the frequencies

@@ -1,4 +1,4 @@
-import Basics
+import NestlingBasics
 import Glibc
 
 /// How rotary frequencies `f_j = theta^(-2j / size)` are changed for contexts longer than those of training, with the formulas

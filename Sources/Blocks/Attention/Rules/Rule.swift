@@ -1,4 +1,4 @@
-public import Tensors
+public import NestlingTensors
 
 /// Queries, keys and values about to meet, and where the result goes: all `[rows, heads * headSize]`, keys and values
 /// with `keyHeads` heads. Of cached sequences, keys and values are those in the cache, of all tokens.

@@ -1,6 +1,6 @@
-public import Basics
-import Kernels
-import Tensors
+public import NestlingBasics
+import NestlingKernels
+import NestlingTensors
 
 /// `softmax_j(scale <q_i, k_j> + bias) v_j` (Vaswani et al., arXiv 1706.03762), computed in blocks of keys with a running
 /// maximum and sum, so that scores never leave the cache (Dao et al., arXiv 2205.14135).

@@ -1,7 +1,7 @@
-public import Basics
+public import NestlingBasics
 import Glibc
-public import Kernels
-import Tensors
+public import NestlingKernels
+import NestlingTensors
 
 /// Attention with linear biases (Press et al., arXiv 2108.12409), symmetric for encoders: the score of a pair falls by
 /// `slope * |i - j|`. Head `h` of `n = 2^k` has slope `2^(-8 (h + 1) / n)`; other counts take the slopes of the next

@@ -1,5 +1,5 @@
-public import Basics
-public import Kernels
+public import NestlingBasics
+public import NestlingKernels
 
 /// Tokens meet those before them and themselves.
 public struct CausalSupport: Support {

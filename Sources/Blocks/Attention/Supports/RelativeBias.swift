@@ -1,7 +1,7 @@
-public import Basics
+public import NestlingBasics
 import Glibc
-public import Kernels
-import Tensors
+public import NestlingKernels
+import NestlingTensors
 
 /// A learned bias for each head and bucket of distances (T5, arXiv 1910.10683; MPNet). Half of the buckets are for keys
 /// after the query; of each half, the first half are single distances and the rest widen logarithmically up to

@@ -1,4 +1,4 @@
-public import Kernels
+public import NestlingKernels
 
 /// Which pairs meet, with what bias? Supports add up: each writes its part of the kernel's description.
 ///

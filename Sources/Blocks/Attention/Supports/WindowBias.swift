@@ -1,6 +1,6 @@
-public import Basics
-public import Kernels
-import Tensors
+public import NestlingBasics
+public import NestlingKernels
+import NestlingTensors
 
 /// A learned bias for each head and pair of distances, down and across, of two patches in a window of `n` x `n` (Swin, Liu et
 /// al., arXiv 2103.14030):

@@ -1,5 +1,5 @@
-public import Basics
-public import Kernels
+public import NestlingBasics
+public import NestlingKernels
 
 /// Local attention: tokens meet whose positions differ by at most `radius` (Longformer, arXiv 2004.05150).
 public struct WindowSupport: Support {
