@@ -10,10 +10,6 @@ let package = Package(
         .library(name: "Nestling", targets: ["Nestling"]),
         // The C library. `make library` links it as libnestling.so (soname, version script, static Swift runtime).
         .library(name: "NestlingC", type: .dynamic, targets: ["NestlingC"]),
-        .executable(name: "nestling", targets: ["NestlingCLI"]),
-    ],
-    dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
     ],
     targets: [
         // MARK: - C
@@ -83,12 +79,6 @@ let package = Package(
             ]),
         // The C ABI: `@c @implementation` functions, handles, status codes. Thin: no logic.
         .target(name: "NestlingC", dependencies: ["CNestling", "Nestling"]),
-        // The command.
-        .executableTarget(
-            name: "NestlingCLI",
-            dependencies: [
-                "NestlingImageFiles", "Nestling", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
 
         // MARK: - Tests
 
@@ -118,9 +108,23 @@ let package = Package(
             ]),
         .testTarget(name: "ElasticTests", dependencies: ["NestlingElastic", "NestlingTensors", "NestlingTestSupport"]),
         .testTarget(name: "NestlingTests", dependencies: ["Nestling", "NestlingTestSupport"]),
-        .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "NestlingBasics", "NestlingTestSupport"]),
     ]
 )
+
+// The command is left out unless the environment asks for it, as the Makefile does: SwiftPM fetches what any product of a
+// dependency needs, and programs that use the library should not fetch the command's packages.
+if Context.environment["NESTLING_COMMAND"] != nil {
+    package.products.append(.executable(name: "nestling", targets: ["NestlingCLI"]))
+    package.dependencies.append(.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"))
+    package.targets += [
+        .executableTarget(
+            name: "NestlingCLI",
+            dependencies: [
+                "NestlingImageFiles", "Nestling", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .testTarget(name: "NestlingCLITests", dependencies: ["NestlingCLI", "NestlingBasics", "NestlingTestSupport"]),
+    ]
+}
 
 for target in package.targets where target.type == .regular || target.type == .executable || target.type == .test {
     var settings = target.swiftSettings ?? []
