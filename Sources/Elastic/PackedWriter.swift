@@ -29,7 +29,7 @@ public struct PackedWriter {
     }
 
     /// Writes the checkpoint to the directory `path`.
-    public func write(to path: String, overwrites: Bool, progress: Progress?) throws(Failure) {
+    public func write(to path: String, overwrites: Bool, progress: ProgressHandler?) throws(Failure) {
         var settings = NestlingSettings()
         settings.architecture = plan.architecture
         settings.codec = precision.codec
@@ -44,7 +44,7 @@ public struct PackedWriter {
         try files.finish(config: network.weights.config, settings: settings)
     }
 
-    private func writeWeights(to path: String, _ progress: Progress?) throws(Failure) {
+    private func writeWeights(to path: String, _ progress: ProgressHandler?) throws(Failure) {
         let checkpoint = network.weights.checkpoint
         let packed = plan.linears.map { linear in
             let bytes = linear.codec.packedBytes(outputs: linear.source.outputs, inputs: linear.source.inputs)

@@ -84,14 +84,14 @@ public struct SubmodelWriter {
     }
 
     /// Writes the checkpoint to the directory `path`.
-    public func write(to path: String, overwrites: Bool, progress: Progress?) throws(Failure) {
+    public func write(to path: String, overwrites: Bool, progress: ProgressHandler?) throws(Failure) {
         let directory = try StagedDirectory(path: path, overwrites: overwrites)
         let files = CheckpointFiles(network.weights.checkpoint, to: directory)
         try writeWeights(to: directory.stage(files.weights), progress)
         try files.finish(config: config, settings: settings)
     }
 
-    private func writeWeights(to path: String, _ progress: Progress?) throws(Failure) {
+    private func writeWeights(to path: String, _ progress: ProgressHandler?) throws(Failure) {
         let writer = try SafetensorsWriter(
             path: path,
             tensors: extraction.tensors.map { .init(name: $0.name, type: $0.source.plainType, shape: $0.shape) },

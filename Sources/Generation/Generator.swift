@@ -136,7 +136,7 @@ extension Generator {
     ///
     /// - Parameter progress: hears of layers; throws to stop, after which the step can be tried again.
     public func step(
-        progress: Progress? = nil
+        progress: ProgressHandler? = nil
     ) throws(Failure) -> [(request: Int, event: GenerationEvent)] {
         admit()
         guard !active.isEmpty else { return [] }
@@ -236,7 +236,7 @@ extension Generator {
     }
 
     /// Lets drafts guess for all requests that have one, a token at a time.
-    private func guess(_ progress: Progress?) throws(Failure) {
+    private func guess(_ progress: ProgressHandler?) throws(Failure) {
         let context = decoder.maximumTokens ?? Int(Int32.max)
         for request in active { request.beginGuessing(room: context - request.history.count) }
         while true {

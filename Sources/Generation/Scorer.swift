@@ -10,7 +10,7 @@ public enum Scorer {
     ///
     /// - Throws: `.invalidArgument` for an empty sequence or one longer than the context; `.corrupt` if a score is not a number.
     public static func logProbabilities(
-        _ sequences: [[Int32]], by decoder: Decoder, sliceTokens: Int = 512, progress: Progress? = nil
+        _ sequences: [[Int32]], by decoder: Decoder, sliceTokens: Int = 512, progress: ProgressHandler? = nil
     ) throws(Failure) -> [[Double]] {
         var results = sequences.map { [Double](repeating: 0, count: max(0, $0.count - 1)) }
         if let empty = sequences.firstIndex(where: \.isEmpty) {

@@ -1,10 +1,52 @@
-// `import Nestling` is all that a program needs: what the library's functions take and give comes along.
-@_exported public import NestlingBasics
-@_exported public import NestlingBlocks
-@_exported public import NestlingCheckpoints
-@_exported public import NestlingElastic
-@_exported public import NestlingGeneration
-@_exported public import NestlingImages
-@_exported public import NestlingModels
+// `import Nestling` is all that a program needs: what the library's functions take and give comes along, by name and nothing
+// else, so that a program's own names, and Foundation's, stay what they are.
+@_exported public import struct NestlingBasics.Failure
+@_exported public import enum NestlingBasics.JSON
+@_exported public import struct NestlingBasics.JSONFields
+@_exported public import struct NestlingBasics.JSONObject
+@_exported public import struct NestlingBlocks.Attention
+@_exported public import enum NestlingBlocks.CacheType
+@_exported public import class NestlingBlocks.CachedSequence
+@_exported public import struct NestlingBlocks.EViT
+@_exported public import struct NestlingBlocks.ImageFormat
+@_exported public import struct NestlingBlocks.NetworkOutline
+@_exported public import enum NestlingBlocks.Pooling
+@_exported public import protocol NestlingBlocks.Reducer
+@_exported public import enum NestlingCheckpoints.CheckpointPath
+@_exported public import struct NestlingCheckpoints.DirectorySource
+@_exported public import protocol NestlingCheckpoints.FileSource
+@_exported public import struct NestlingCheckpoints.GGUF
+@_exported public import struct NestlingCheckpoints.GGUFSource
+@_exported public import struct NestlingCheckpoints.MemorySource
+@_exported public import struct NestlingCheckpoints.SentenceTransformersSettings
+@_exported public import struct NestlingCheckpoints.Tensor
+@_exported public import struct NestlingElastic.SubmodelSpec
+@_exported public import struct NestlingElastic.SubmodelWriter
+@_exported public import typealias NestlingGeneration.Constraint
+@_exported public import struct NestlingGeneration.RandomSource
+@_exported public import struct NestlingImages.ImagePreparation
+@_exported public import struct NestlingImages.ImageView
+@_exported public import struct NestlingImages.PreparedImage
+@_exported public import struct NestlingModels.Architecture
+@_exported public import struct NestlingModels.Batch
+@_exported public import struct NestlingModels.CheckpointCheck
+@_exported public import struct NestlingModels.CheckpointDescription
+@_exported public import enum NestlingModels.Families
+@_exported public import enum NestlingModels.HeadKind
+@_exported public import struct NestlingModels.JointSimilarity
+@_exported public import class NestlingModels.Network
+@_exported public import struct NestlingModels.Precision
+@_exported public import typealias NestlingModels.ProgressHandler
+@_exported public import enum NestlingModels.Reducers
+@_exported public import struct NestlingModels.ReductionEstimate
+@_exported public import enum NestlingModels.Request
+@_exported public import struct NestlingModels.ResultShape
+@_exported public import class NestlingModels.Runner
+@_exported public import struct NestlingModels.TensorNames
+@_exported public import enum NestlingModels.Tower
+@_exported public import struct NestlingModels.VectorOptions
 @_exported public import enum NestlingTensors.Codec
-@_exported public import NestlingTokenizers
+@_exported public import struct NestlingTokenizers.DecodeStream
+@_exported public import struct NestlingTokenizers.Encoding
+@_exported public import class NestlingTokenizers.Tokenizer
+@_exported public import struct NestlingTokenizers.Truncation

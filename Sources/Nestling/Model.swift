@@ -32,7 +32,8 @@ public final class Model: Sendable {
     ///   - mapsWeights: whether to map the files (default) or to read them into memory.
     ///   - progress: hears how far loading is; throws to stop it.
     public convenience init(
-        path: String, dtype: Codec? = nil, tower: Tower? = nil, mapsWeights: Bool = true, progress: Progress? = nil
+        path: String, dtype: Codec? = nil, tower: Tower? = nil, mapsWeights: Bool = true,
+        progress: ProgressHandler? = nil
     ) throws(Failure) {
         try self.init(
             source: CheckpointPath.open(path, map: mapsWeights), dtype: dtype, tower: tower, progress: progress)
@@ -42,7 +43,7 @@ public final class Model: Sendable {
     /// submodel of it is alive.
     public convenience init(
         files: [(name: String, bytes: UnsafeRawBufferPointer)], dtype: Codec? = nil, tower: Tower? = nil,
-        progress: Progress? = nil
+        progress: ProgressHandler? = nil
     ) throws(Failure) {
         try self.init(
             source: CheckpointPath.open(MemorySource(files: files)), dtype: dtype, tower: tower, progress: progress)
@@ -50,7 +51,7 @@ public final class Model: Sendable {
 
     /// Opens the checkpoint of `source`.
     public init(
-        source: any FileSource, dtype: Codec? = nil, tower: Tower? = nil, progress: Progress? = nil
+        source: any FileSource, dtype: Codec? = nil, tower: Tower? = nil, progress: ProgressHandler? = nil
     ) throws(Failure) {
         let description = try CheckpointDescription(source, tower: tower)
         // The tokenizer first: it is quick to refuse.
@@ -110,7 +111,7 @@ public final class Model: Sendable {
     ///
     /// - Parameter packed: `nil`: as the model was opened.
     public func save(
-        to path: String, packed: Bool? = nil, overwrites: Bool = false, progress: Progress? = nil
+        to path: String, packed: Bool? = nil, overwrites: Bool = false, progress: ProgressHandler? = nil
     ) throws(Failure) {
         if packed ?? network.weights.isPacked {
             return try PackedWriter(network, as: dtype).write(to: path, overwrites: overwrites, progress: progress)

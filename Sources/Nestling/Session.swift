@@ -66,7 +66,7 @@ public final class Session: Sendable {
     ///   - progress: hears how many sequences are done; throws to stop.
     public func encode(
         _ texts: [String], prompt: Prompt = .standard, options: VectorOptions = VectorOptions(),
-        reduction: (any Reducer)? = nil, progress: Progress? = nil
+        reduction: (any Reducer)? = nil, progress: ProgressHandler? = nil
     ) throws(Failure) -> [[Float]] {
         let (batch, skipped) = try model.tokenize(texts.map(\.utf8), prompt: prompt, threadCount: threadCount)
         var options = options
@@ -78,7 +78,7 @@ public final class Session: Sendable {
     /// One vector for each sequence of token ids.
     public func encode(
         _ batch: TokenBatch, options: VectorOptions = VectorOptions(), reduction: (any Reducer)? = nil,
-        progress: Progress? = nil
+        progress: ProgressHandler? = nil
     ) throws(Failure) -> [[Float]] {
         let rows = try run(batch, .vectors(options), reduction: reduction, progress: progress)
         return (0..<batch.count).map { Array(rows[$0]) }
@@ -89,7 +89,7 @@ public final class Session: Sendable {
     /// With `unmerged`, every original token has a row although tokens were merged.
     public func hiddenStates(
         _ batch: TokenBatch, layer: Int? = nil, unmerged: Bool = false, reduction: (any Reducer)? = nil,
-        progress: Progress? = nil
+        progress: ProgressHandler? = nil
     ) throws(Failure) -> Rows {
         try run(
             batch, .states(layer: layer ?? model.layers, unmerged: unmerged), reduction: reduction, progress: progress)
@@ -98,7 +98,7 @@ public final class Session: Sendable {
     /// Scores of a head (`nil`: the one that the config names): rows of sequences or of tokens.
     public func logits(
         _ batch: TokenBatch, head: HeadKind? = nil, unmerged: Bool = false, reduction: (any Reducer)? = nil,
-        progress: Progress? = nil
+        progress: ProgressHandler? = nil
     ) throws(Failure) -> Rows {
         try run(batch, .scores(try model.head(head), unmerged: unmerged), reduction: reduction, progress: progress)
     }
@@ -108,7 +108,7 @@ public final class Session: Sendable {
     public func tokenMap(layer: Int? = nil) throws(Failure) -> [Int32] { try runner.tokenMap(layer: layer) }
 
     private func run(
-        _ batch: TokenBatch, _ request: Request, reduction: (any Reducer)?, progress: Progress?
+        _ batch: TokenBatch, _ request: Request, reduction: (any Reducer)?, progress: ProgressHandler?
     ) throws(Failure) -> Rows {
         try batch.withBatch { batch throws(Failure) in
             try run(batch, request, reduction: reduction, progress: progress)
@@ -117,7 +117,7 @@ public final class Session: Sendable {
 
     /// Runs a batch and keeps the result.
     func run(
-        _ batch: Batch, _ request: Request, reduction: (any Reducer)?, progress: Progress?
+        _ batch: Batch, _ request: Request, reduction: (any Reducer)?, progress: ProgressHandler?
     ) throws(Failure) -> Rows {
         let shape = try ResultShape(batch, request, reducer: reduction, model.network)
         let count = try shape.elementCount()
@@ -140,7 +140,7 @@ public final class Session: Sendable {
     /// of their own; making the shape has checked the batch.
     public func run(
         _ batch: Batch, _ request: Request, shape: ResultShape, reduction: (any Reducer)?,
-        into output: UnsafeMutablePointer<Float>, progress: Progress?
+        into output: UnsafeMutablePointer<Float>, progress: ProgressHandler?
     ) throws(Failure) {
         try runner.run(batch, request, shape: shape, reducer: reduction, into: output, progress: progress)
     }

@@ -126,7 +126,7 @@ public final class TextGenerator: @unchecked Sendable {
     /// Runs one step of all texts.
     ///
     /// - Parameter progress: hears of layers; throws to stop, after which the step can be tried again.
-    public func step(progress: Progress? = nil) throws(Failure) {
+    public func step(progress: ProgressHandler? = nil) throws(Failure) {
         try exclusively { () throws(Failure) in
             for (id, event) in try generator.step(progress: progress) { deliver(event, to: id) }
         }
@@ -134,7 +134,7 @@ public final class TextGenerator: @unchecked Sendable {
 
     /// The natural logarithm of the probability of every token but the first of each sequence, given those before it.
     public func logProbabilities(
-        _ sequences: [[Int32]], progress: Progress? = nil
+        _ sequences: [[Int32]], progress: ProgressHandler? = nil
     ) throws(Failure) -> [[Double]] {
         try exclusively { () throws(Failure) in
             try Scorer.logProbabilities(sequences, by: generator.decoder, progress: progress)

@@ -47,7 +47,7 @@ struct TextRuns {
     /// - Throws: The failure of the first text, by number, that failed, whatever the threads did meanwhile; what `progress`
     ///   throws.
     func perform<Worker>(
-        threads: Int?, progress: Progress?, begin: () -> Worker,
+        threads: Int?, progress: ProgressHandler?, begin: () -> Worker,
         work: (inout Worker, Int, Range<Int>) throws(TextFailure) -> Void
     ) throws(Failure) -> [Worker] {
         try progress?("tokenize", 0, texts)
@@ -113,7 +113,7 @@ private final class Crew<Worker>: @unchecked Sendable {
     /// Claims runs until there are none. Runs are claimed in order, and one that was claimed is done: so when a text fails,
     /// every run before its own is done too, and the first failure by number is among those that were found.
     func run(
-        _ runs: TextRuns, _ slot: Int, _ progress: Progress?, _ begin: () -> Worker,
+        _ runs: TextRuns, _ slot: Int, _ progress: ProgressHandler?, _ begin: () -> Worker,
         _ work: (inout Worker, Int, Range<Int>) throws(TextFailure) -> Void
     ) {
         var worker = begin()

@@ -13,7 +13,7 @@ extension Tokenizer {
     ///   that cannot be encoded.
     public func encodeBatch(
         _ texts: [String], pairs: [String]? = nil, options: TokenizeOptions = TokenizeOptions(),
-        progress: Progress? = nil
+        progress: ProgressHandler? = nil
     ) throws(Failure) -> [Encoding] {
         if let pairs, pairs.count != texts.count {
             throw Failure(.invalidArgument, "\(texts.count) texts, but \(pairs.count) second texts")
@@ -47,7 +47,7 @@ extension Tokenizer {
     ///   that cannot be encoded.
     public func encodeBatch(
         _ texts: [UnsafeBufferPointer<UInt8>], pairs: [UnsafeBufferPointer<UInt8>?] = [],
-        options: TokenizeOptions = TokenizeOptions(), hasDetails: Bool, progress: Progress? = nil
+        options: TokenizeOptions = TokenizeOptions(), hasDetails: Bool, progress: ProgressHandler? = nil
     ) throws(Failure) -> Encodings {
         guard pairs.isEmpty || pairs.count == texts.count else {
             throw Failure(.invalidArgument, "\(texts.count) texts, but \(pairs.count) second texts")
@@ -63,7 +63,7 @@ extension Tokenizer {
 
     /// Encodes `count` texts by a function of the caller's.
     func encodeRuns(
-        count: Int, hasDetails: Bool, threads: Int?, progress: Progress?, length: (Int) -> Int,
+        count: Int, hasDetails: Bool, threads: Int?, progress: ProgressHandler?, length: (Int) -> Int,
         encode: (Int) throws(Failure) -> Encoding
     ) throws(Failure) -> Encodings {
         let runs = TextRuns(count: count, bytes: Self.bytesPerRun, length: length)

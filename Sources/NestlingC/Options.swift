@@ -83,7 +83,7 @@ func fileList(
 struct RunOptions {
     let values: nestling_run_options
     let reducer: (any Reducer)?
-    let progress: Progress?
+    let progress: ProgressHandler?
 
     init(_ pointer: UnsafePointer<nestling_run_options>?) throws(NestlingError) {
         values = try options(pointer, as: nestling_run_options.self, "nestling_run_options")

@@ -109,7 +109,7 @@ func deliver(
 }
 
 /// The caller's progress callback, as the engine calls it.
-func progress(_ callback: nestling_progress?, _ userData: UnsafeMutableRawPointer?) -> Progress? {
+func progress(_ callback: nestling_progress?, _ userData: UnsafeMutableRawPointer?) -> ProgressHandler? {
     guard let callback else { return nil }
     return { stage, done, total throws(NestlingError) in
         if callback(stage, UInt64(done), UInt64(total), userData) != 0 {

@@ -32,7 +32,7 @@ enum InputBatch {
 
     /// One vector for each.
     func vectors(_ session: Session, reducer: (any Reducer)?) throws(Failure) -> [[Float]] {
-        let progress: Progress = ProgressBar.listening(stage:done:total:)
+        let progress: ProgressHandler = ProgressBar.listening(stage:done:total:)
         switch self {
         case .tokens(let batch, let skipped):
             var options = VectorOptions()
@@ -44,7 +44,9 @@ enum InputBatch {
 
     /// The scores of the labels of each.
     func classification(_ session: Session, reducer: (any Reducer)?) throws(Failure) -> Session.Rows {
-        let (head, progress): (HeadKind, Progress) = (.sequenceClassification, ProgressBar.listening(stage:done:total:))
+        let (head, progress): (HeadKind, ProgressHandler) = (
+            .sequenceClassification, ProgressBar.listening(stage:done:total:)
+        )
         switch self {
         case .tokens(let batch, _):
             return try session.logits(batch, head: head, reduction: reducer, progress: progress)

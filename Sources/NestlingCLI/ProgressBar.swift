@@ -18,7 +18,7 @@ final class ProgressBar {
     deinit { clear() }
 
     /// What the library calls: shows how far loading or saving is.
-    var report: Nestling.Progress {
+    var report: ProgressHandler {
         { stage, done, total throws(Failure) in
             try Interruption.check()
             let verb =

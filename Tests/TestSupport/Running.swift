@@ -13,7 +13,7 @@ extension Runner {
     /// Runs whole sequences and returns one array for each of them.
     public func run(
         _ sequences: [[Int32]], types: [[Int32]]? = nil, _ request: Request, reducer: (any Reducer)? = nil,
-        progress: Progress? = nil
+        progress: ProgressHandler? = nil
     ) throws -> [[Float]] {
         let ids = sequences.flatMap { $0 }
         let types = types?.flatMap { $0 } ?? []
@@ -49,7 +49,7 @@ extension Network {
 extension Runner {
     /// Runs whole sequences and returns one array for each of them.
     public func run(
-        _ sequences: TokenSequences, _ request: Request, reducer: (any Reducer)? = nil, progress: Progress? = nil
+        _ sequences: TokenSequences, _ request: Request, reducer: (any Reducer)? = nil, progress: ProgressHandler? = nil
     ) throws -> [[Float]] {
         try run(sequences.ids, types: sequences.types, request, reducer: reducer, progress: progress)
     }

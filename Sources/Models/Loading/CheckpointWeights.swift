@@ -155,12 +155,12 @@ public struct CheckedWeights: WeightSource {
 
 /// Tells the caller how far loading is, and hears whether to stop.
 public final class LoadProgress {
-    private let report: Progress?
+    private let report: ProgressHandler?
     private let total: Int
     private var done = 0
 
     /// Reports to `report`, if there is one, out of `total` bytes.
-    public init(_ report: Progress?, total: Int) {
+    public init(_ report: ProgressHandler?, total: Int) {
         self.report = report
         self.total = max(total, 1)
     }

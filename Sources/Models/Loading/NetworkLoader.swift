@@ -124,7 +124,7 @@ extension Network {
     /// - Parameter codec: In what to keep the weights; `nil`: as the checkpoint has them packed, or else float32.
     /// - Throws: also `unsupported` if the checkpoint is packed in something else than `codec`.
     public convenience init(
-        loading description: CheckpointDescription, as codec: Codec? = nil, progress: Progress?
+        loading description: CheckpointDescription, as codec: Codec? = nil, progress: ProgressHandler?
     ) throws(Failure) {
         if let packed = description.settings.codec, let codec, packed != codec {
             throw Failure(

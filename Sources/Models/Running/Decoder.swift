@@ -76,7 +76,8 @@ public final class Decoder: @unchecked Sendable {
     ///   - other: a network of the same weights; what it remembers goes into the same sequences (a draft).
     ///   - progress: hears of layers; throws to stop.
     public func step(
-        _ parts: [Part], by other: Network? = nil, into scores: UnsafeMutablePointer<Float>, progress: Progress? = nil
+        _ parts: [Part], by other: Network? = nil, into scores: UnsafeMutablePointer<Float>,
+        progress: ProgressHandler? = nil
     ) throws(Failure) {
         guard isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
             throw Failure(.invalidArgument, "the decoder is in use by another thread, or by the callback's own call")
@@ -98,7 +99,7 @@ public final class Decoder: @unchecked Sendable {
 
     private func run(
         _ tokens: UnsafeBufferPointer<Int32>, _ parts: [Part], _ network: Network,
-        into scores: UnsafeMutablePointer<Float>, _ progress: Progress?
+        into scores: UnsafeMutablePointer<Float>, _ progress: ProgressHandler?
     ) throws(Failure) {
         var offsets = [0]
         for part in parts { offsets.append(offsets[offsets.count - 1] + part.tokens.count) }

@@ -13,7 +13,7 @@ final class Lanes: @unchecked Sendable {
 
     private let pass: ForwardPass
     private let groups: [Range<Int>]
-    private let progress: Progress?
+    private let progress: ProgressHandler?
     private let caller = pthread_self()
     private let next = Atomic<Int>(0)
     private let stops = Atomic<Bool>(false)
@@ -23,7 +23,7 @@ final class Lanes: @unchecked Sendable {
 
     /// Will run `groups`, in about this order; `progress` hears of them on the calling thread only, as if so many sequences
     /// had been done before.
-    init(_ pass: ForwardPass, _ groups: [Range<Int>], sequencesDone: Int, _ progress: Progress?) {
+    init(_ pass: ForwardPass, _ groups: [Range<Int>], sequencesDone: Int, _ progress: ProgressHandler?) {
         self.pass = pass
         self.groups = groups
         self.progress = progress

@@ -27,7 +27,7 @@ public final class Runner: @unchecked Sendable {
     /// same batch, request and reducer.
     public func run(
         _ batch: Batch, _ request: Request, shape: ResultShape, reducer: (any Reducer)?,
-        into output: UnsafeMutablePointer<Float>, progress: Progress?
+        into output: UnsafeMutablePointer<Float>, progress: ProgressHandler?
     ) throws(Failure) {
         try exclusively { () throws(Failure) in
             self.history = nil
@@ -45,7 +45,7 @@ public final class Runner: @unchecked Sendable {
 
     /// Runs the sequences `slice`: those of the schedule that run apart, then the others.
     private func run(
-        _ slice: Range<Int>, _ pass: ForwardPass, _ progress: Progress?
+        _ slice: Range<Int>, _ pass: ForwardPass, _ progress: ProgressHandler?
     ) throws(Failure) -> [(group: Range<Int>, reduction: Reduction?)] {
         let batch = pass.batch
         try context.workspace.reserve(floats: pass.workspaceFloats(slice), besides: pass.mapFloats(slice))
