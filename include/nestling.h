@@ -207,7 +207,9 @@ typedef struct nestling_open_options {
  *
  * A GGUF file (version 2 or 3, little-endian, all in one file) is a checkpoint too, its tokenizer included: of the
  * architectures llama, qwen2, qwen3, gemma, gemma2, gemma3 and gemma3n, with tensors of F32, F16, BF16, Q4_0, Q4_1, Q5_0,
- * Q5_1, Q8_0, Q4_K, Q5_K and Q6_K. A tokenizer of a kind that is not known leaves a model without one, which takes token ids.
+ * Q5_1, Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS, MXFP4, TQ1_0 and TQ2_0. A tokenizer of a kind that is not known leaves a model
+ * without one, which takes token ids. Its pooling_type (mean, first or last token) pools as sentence-transformers does; files do
+ * not say whether vectors are normalized, so they are not. Keys of the architecture that are not known are UNSUPPORTED.
  * nestling_model_save writes weights in blocks as F32.
  *
  * path           the directory; or a GGUF file, or a directory that holds one and no config.json.

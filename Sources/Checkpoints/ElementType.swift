@@ -61,6 +61,20 @@ public enum ElementType: String, Sendable, CaseIterable {
     case q5_K = "Q5_K"
     /// Blocks of 256 numbers of 6 bits, with a scale for each run of 16.
     case q6_K = "Q6_K"
+    /// Blocks of 256 numbers of 2 bits, with a scale and a minimum for each run of 16.
+    case q2_K = "Q2_K"
+    /// Blocks of 256 numbers of 3 bits, with a scale for each run of 16.
+    case q3_K = "Q3_K"
+    /// Blocks of 32 numbers out of a table of 16, with a scale.
+    case iq4_nl = "IQ4_NL"
+    /// Blocks of 256 numbers out of a table of 16, with a scale for each run of 32.
+    case iq4_xs = "IQ4_XS"
+    /// Blocks of 32 floating-point numbers of 4 bits, with a power of 2 as scale.
+    case mxfp4 = "MXFP4"
+    /// Blocks of 256 numbers that are -1, 0 or 1, five of them in 8 bits, with a scale.
+    case tq1_0 = "TQ1_0"
+    /// Blocks of 256 numbers of 2 bits, with a scale.
+    case tq2_0 = "TQ2_0"
 
     /// The types that weights may have.
     public static let weights: [ElementType] =
@@ -77,6 +91,13 @@ public enum ElementType: String, Sendable, CaseIterable {
         case .q4_K: (256, 144)
         case .q5_K: (256, 176)
         case .q6_K: (256, 210)
+        case .q2_K: (256, 84)
+        case .q3_K: (256, 110)
+        case .iq4_nl: (32, 18)
+        case .iq4_xs: (256, 136)
+        case .mxfp4: (32, 17)
+        case .tq1_0: (256, 54)
+        case .tq2_0: (256, 66)
         default: nil
         }
     }
@@ -90,7 +111,10 @@ public enum ElementType: String, Sendable, CaseIterable {
         case .int16, .uint16, .float16, .bfloat16: 16
         case .int32, .uint32, .float32: 32
         case .complex64, .float64, .int64, .uint64: 64
-        case .q4_0: 4
+        case .tq1_0: 1
+        case .q2_K, .tq2_0: 2
+        case .q3_K: 3
+        case .q4_0, .iq4_nl, .iq4_xs, .mxfp4: 4
         case .q4_1, .q5_0, .q4_K: 5
         case .q5_1, .q5_K, .q6_K: 6
         case .q8_0: 8

@@ -11,6 +11,8 @@ public enum StoredType: Sendable {
     case bfloat16
     /// Blocks of ggml with 4, 5 and 8 bits for a weight (`blocks.c`); those of `K` are 256 weights long, the others 32.
     case q4_0, q4_1, q5_0, q5_1, q8_0, q4_K, q5_K, q6_K
+    /// Blocks of ggml with fewer than 5 bits: those of `K`, `xs` and `tq` are 256 weights long, the others 32.
+    case q2_K, q3_K, iq4_nl, iq4_xs, mxfp4, tq1_0, tq2_0
 
     /// Whether elements are numbers for themselves, and no parts of blocks.
     public var isPlain: Bool { blockElements == 1 }
@@ -35,6 +37,13 @@ public enum StoredType: Sendable {
         case .q4_K: NK_Q4_K
         case .q5_K: NK_Q5_K
         case .q6_K: NK_Q6_K
+        case .q2_K: NK_Q2_K
+        case .q3_K: NK_Q3_K
+        case .iq4_nl: NK_IQ4_NL
+        case .iq4_xs: NK_IQ4_XS
+        case .mxfp4: NK_MXFP4
+        case .tq1_0: NK_TQ1_0
+        case .tq2_0: NK_TQ2_0
         }
     }
 }

@@ -108,8 +108,39 @@ import Testing
         #expect(changed(1) { $0.name = "model.embed_tokens.weight" }?.kind == .corrupt)
         #expect(changed(1) { $0.name = "" }?.kind == .corrupt)
         #expect(changed(1) { $0.type = 2 }?.message.contains("no whole blocks of Q4_0") == true)
-        let type = changed(1) { $0.type = 10 }
-        #expect(type?.kind == .unsupported && type?.message.contains("Q2_K") == true)
+        let type = changed(1) { $0.type = 16 }
+        #expect(type?.kind == .unsupported && type?.message.contains("IQ2_XXS") == true)
+    }
+
+    @Test func keysThatNobodyReadsAreRefused() throws {
+        for (key, value) in [
+            ("llama.attention.clamp_kqv", GGUFFile.Value.float32(3)), ("llama.logit_scale", .float32(0.5)),
+            ("llama.attention.scale", .float32(0.1)), ("llama.use_parallel_residual", .bool(true)),
+            ("llama.something", .string("new")), ("llama.pooling_type", .uint32(4)),
+            ("llama.rope.dimension_sections", .sizes([1, 1])), ("general.type", .string("adapter")),
+        ] {
+            let failure = try #require(trouble(GGUFFile.llama.setting(key, value)), "\(key)")
+            #expect(failure.kind == .unsupported && failure.message.contains(key))
+        }
+        for (key, value) in [
+            ("llama.attention.clamp_kqv", GGUFFile.Value.float32(0)), ("llama.logit_scale", .float32(1)),
+            ("llama.use_parallel_residual", .bool(false)), ("llama.vocab_size", .uint32(2)),
+            ("llama.pooling_type", .uint32(.max)), ("general.type", .string("model")),
+            ("tokenizer.ggml.bos_token_id", .uint32(.max)), ("other.something", .string("new")),
+        ] { #expect(trouble(GGUFFile.llama.setting(key, value)) == nil, "\(key)") }
+    }
+
+    @Test func poolingAndDirectionAreTakenOver() throws {
+        for (type, mode) in [(UInt32(1), "mean_tokens"), (2, "cls_token"), (3, "lasttoken")] {
+            let contents = GGUFFile.llama.setting("llama.pooling_type", .uint32(type))
+                .setting("llama.attention.causal", .bool(false))
+            let source = try self.source(contents.bytes)
+            let pooling = try #require(try source.file("1_Pooling/config.json"))
+            let text = String(decoding: pooling.bytes, as: UTF8.self)
+            #expect(text.contains("\"pooling_mode_\(mode)\":true") && source.contains("modules.json"))
+            let config = try #require(try source.file("config.json"))
+            #expect(String(decoding: config.bytes, as: UTF8.self).contains("\"is_causal\":false"))
+        }
     }
 
     @Test func missingAndWrongKeysAreNamed() throws {

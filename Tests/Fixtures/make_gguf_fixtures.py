@@ -160,15 +160,20 @@ def random_blocks(random, kind, rows, columns):
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     blocks = random.integers(0, 256, (rows, columns // elements, size), dtype=np.uint8)
     places = {Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q8_0: [0], Type.Q4_K: [0, 2],
-              Type.Q5_K: [0, 2], Type.Q6_K: [208]}
-    widths = {Type.Q8_0: 0.0015, Type.Q4_K: 0.0005, Type.Q5_K: 0.0003, Type.Q6_K: 0.00006}
+              Type.Q5_K: [0, 2], Type.Q6_K: [208], Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.IQ4_NL: [0], Type.IQ4_XS: [0],
+              Type.TQ1_0: [52], Type.TQ2_0: [64], Type.MXFP4: []}
+    widths = {Type.Q8_0: 0.0015, Type.Q4_K: 0.0005, Type.Q5_K: 0.0003, Type.Q6_K: 0.00006, Type.Q2_K: 0.005,
+              Type.Q3_K: 0.002, Type.IQ4_NL: 0.002, Type.IQ4_XS: 0.0001, Type.TQ1_0: 0.1, Type.TQ2_0: 0.1}
+    if kind == Type.MXFP4:  # exponents
+        blocks[:, :, 0] = random.integers(117, 122, blocks.shape[:2])
     for place in places[kind]:
         scales = (widths.get(kind, 0.02) * random.uniform(-1, 1, blocks.shape[:2])).astype(np.float16)
         blocks[:, :, place:place + 2] = scales[:, :, None].view(np.uint8).reshape(*blocks.shape[:2], 2)
     return blocks.reshape(rows, -1)
 
 
-BLOCKS = [Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.Q4_K, Type.Q5_K, Type.Q6_K]
+BLOCKS = [Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.Q4_K, Type.Q5_K, Type.Q6_K,
+          Type.Q2_K, Type.Q3_K, Type.IQ4_NL, Type.IQ4_XS, Type.MXFP4, Type.TQ1_0, Type.TQ2_0]
 
 
 def make_blocks():

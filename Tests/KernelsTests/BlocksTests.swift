@@ -7,6 +7,8 @@ extension KernelTests {
         private static let types: [(nk_dtype, elements: Int, bytes: Int)] = [
             (NK_Q4_0, 32, 18), (NK_Q4_1, 32, 20), (NK_Q5_0, 32, 22), (NK_Q5_1, 32, 24), (NK_Q8_0, 32, 34),
             (NK_Q4_K, 256, 144), (NK_Q5_K, 256, 176), (NK_Q6_K, 256, 210),
+            (NK_Q2_K, 256, 84), (NK_Q3_K, 256, 110), (NK_IQ4_NL, 32, 18), (NK_IQ4_XS, 256, 136), (NK_MXFP4, 32, 17),
+            (NK_TQ1_0, 256, 54), (NK_TQ2_0, 256, 66),
         ]
 
         @Test func sizesAreThoseOfGGML() {

@@ -44,7 +44,8 @@ import Testing
     /// Random blocks of each type, against gguf-py: the same bits.
     @Test(arguments: [
         ("Q4_0", StoredType.q4_0), ("Q4_1", .q4_1), ("Q5_0", .q5_0), ("Q5_1", .q5_1), ("Q8_0", .q8_0), ("Q4_K", .q4_K),
-        ("Q5_K", .q5_K), ("Q6_K", .q6_K),
+        ("Q5_K", .q5_K), ("Q6_K", .q6_K), ("Q2_K", .q2_K), ("Q3_K", .q3_K), ("IQ4_NL", .iq4_nl), ("IQ4_XS", .iq4_xs),
+        ("MXFP4", .mxfp4), ("TQ1_0", .tq1_0), ("TQ2_0", .tq2_0),
     ])
     func blocksAreTheNumbersOfGGUFPy(_ name: String, _ type: StoredType) throws {
         let golden = try Golden("gguf", file: "blocks.safetensors")

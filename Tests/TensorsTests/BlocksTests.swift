@@ -4,7 +4,9 @@ import Testing
 
 /// Weights in blocks: packed and converted piece by piece, they are what they are when decoded first.
 @Suite struct BlocksTests {
-    private static let types: [StoredType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K]
+    private static let types: [StoredType] = [
+        .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K, .q2_K, .q3_K, .iq4_nl, .iq4_xs, .mxfp4, .tq1_0, .tq2_0,
+    ]
 
     @Test(arguments: types) func packedAndConvertedAsIfDecoded(_ type: StoredType) throws {
         // Some pieces of 4 MB.

@@ -94,15 +94,22 @@ extension GGUF {
         case 6: return .q5_0
         case 7: return .q5_1
         case 8: return .q8_0
+        case 10: return .q2_K
+        case 11: return .q3_K
         case 12: return .q4_K
         case 13: return .q5_K
         case 14: return .q6_K
+        case 20: return .iq4_nl
+        case 23: return .iq4_xs
         case 24: return .int8
         case 25: return .int16
         case 26: return .int32
         case 27: return .int64
         case 28: return .float64
         case 30: return .bfloat16
+        case 34: return .tq1_0
+        case 35: return .tq2_0
+        case 39: return .mxfp4
         default:
             let name = names[code].map { ", \($0)," } ?? ""
             throw Failure(
@@ -114,7 +121,7 @@ extension GGUF {
 
     /// What people call types that are not supported.
     private static let names: [UInt32: String] = [
-        10: "Q2_K", 11: "Q3_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S",
-        22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+        9: "Q8_1", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S",
+        29: "IQ1_M", 40: "NVFP4",
     ]
 }

@@ -11,6 +11,8 @@ public struct GGUF: Sendable {
     public let file: FileBytes
     /// What the file says of the model: all values but long arrays and arrays of arrays.
     let metadata: JSONFields
+    /// The keys of all metadata, in the order of the file.
+    let keys: [String]
     /// All tensors, in the order in which they lie in the file.
     public let tensors: [Tensor]
 
@@ -41,11 +43,13 @@ public struct GGUF: Sendable {
         let valueCount = try reader.size("the number of metadata")
         var object = JSONObject()
         var arrays: [UTF8Key: GGUFArray] = [:]
+        var keys: [String] = []
         for index in 0..<valueCount {
             let key = try reader.identifier("metadata key \(index)")
             guard !object.contains(key), arrays[UTF8Key(key)] == nil else {
                 throw Failure(.corrupt, "\(name): metadata \(key.quoted) is there twice")
             }
+            keys.append(key)
             let type = try Self.type(&reader, "metadata \(key.quoted)")
             if type == .array {
                 let array = try Self.array(&reader, file, key, depth: 0)
@@ -59,6 +63,7 @@ public struct GGUF: Sendable {
         }
         metadata = JSONFields(object, name: name)
         self.arrays = arrays
+        self.keys = keys
         self.file = file
         if let count = try metadata.optionalInteger("split.count", in: 0...Int.max), count > 1 {
             throw Failure(

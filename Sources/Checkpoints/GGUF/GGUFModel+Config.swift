@@ -3,6 +3,7 @@ import NestlingBasics
 extension GGUFModel {
     /// The `config.json` of the checkpoint that the file was made of.
     func config(endTokens: [Int]) throws(Failure) -> JSONObject {
+        try refuseUnreadKeys()
         if let experts = try metadata.optionalInteger(key("expert_count"), in: 0...Int.max), experts > 0 {
             throw Failure(
                 .unsupported, "\(metadata.name): \(key("expert_count")) is \(experts): mixtures are not supported")
@@ -30,8 +31,18 @@ extension GGUFModel {
         if architecture != .qwen2 { config["attention_bias"] = .bool(tensor("blk.0.attn_q.bias") != nil) }
         if architecture == .llama { config["mlp_bias"] = .bool(tensor("blk.0.ffn_up.bias") != nil) }
         if let window { config["sliding_window"] = .integer(window) }
-        if let id = try metadata.optionalInteger("tokenizer.ggml.bos_token_id", in: 0...Int(Int32.max)) {
+        // Files say 2^32 - 1 for none.
+        if let id = try metadata.optionalInteger("tokenizer.ggml.bos_token_id", in: -1...Int(UInt32.max)),
+            (0...Int(Int32.max)).contains(id)
+        {
             config["bos_token_id"] = .integer(id)
+        }
+        if try !metadata.bool(key("attention.causal"), default: true) {
+            guard !architecture.isGemma else {
+                throw metadata.failure(
+                    key("attention.causal"), "is false, which is not supported for this architecture")
+            }
+            config["is_causal"] = false
         }
         if !endTokens.isEmpty { config["eos_token_id"] = .array(endTokens.map { .integer($0) }) }
         config["rope_theta"] = .number(try number("rope.freq_base") ?? 10_000)

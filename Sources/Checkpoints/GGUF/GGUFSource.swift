@@ -14,6 +14,7 @@ public struct GGUFSource: FileSource {
     private let config: JSONObject
     private let weights: WeightFile
     private let tokenizer: GGUFTokenizer
+    private let pooling: [String: JSON]
 
     /// Reads the header of `file`; `path` is what messages call it.
     /// - Throws: as ``GGUF/init(file:)``; `.unsupported` for models that are not known, `.corrupt` if keys are missing.
@@ -23,6 +24,7 @@ public struct GGUFSource: FileSource {
         let model = try GGUFModel(contents)
         tokenizer = GGUFTokenizer(contents, architecture: model.architecture)
         config = try model.config(endTokens: tokenizer.endTokens())
+        pooling = try model.poolingFiles()
         weights = WeightFile(file: file, tensors: try model.tensors())
     }
 
@@ -34,7 +36,7 @@ public struct GGUFSource: FileSource {
         case "tokenizer.json": bytes = try tokenizer.json()
         case "tokenizer.model": bytes = try tokenizer.sentencePiece()
         case "tokenizer_config.json": bytes = try tokenizer.settings().map { Array($0.serialized().utf8) }
-        default: bytes = nil
+        default: bytes = pooling[name].map { Array($0.serialized().utf8) }
         }
         guard let bytes else { return nil }
         return try FileBytes(name: "\(contents.file.name): \(name)", count: bytes.count) { $0.copyBytes(from: bytes) }

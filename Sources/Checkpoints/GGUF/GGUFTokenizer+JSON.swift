@@ -60,7 +60,10 @@ extension GGUFTokenizer {
         }
         let first = try part(addsFirst(), "bos")
         let last = try part(addsLast(), "eos")
-        guard first != nil || last != nil else { return ["type": "ByteLevel", "trim_offsets": false] }
+        guard first != nil || last != nil else {
+            // tokenizers opens none that lacks a key.
+            return ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false]
+        }
         func template(_ texts: [String]) -> JSON {
             var parts: [JSON] = []
             for (index, text) in texts.enumerated() {

@@ -71,7 +71,14 @@ typedef enum {
     NK_Q8_0 = 7,
     NK_Q4_K = 8,
     NK_Q5_K = 9,
-    NK_Q6_K = 10
+    NK_Q6_K = 10,
+    NK_Q2_K = 11,
+    NK_Q3_K = 12,
+    NK_IQ4_NL = 13,
+    NK_IQ4_XS = 14,
+    NK_MXFP4 = 15,
+    NK_TQ1_0 = 16,
+    NK_TQ2_0 = 17
 } nk_dtype;
 
 /* Elements of a block; 1 for floating-point numbers. Counts of elements, below, are whole blocks: a row is. */

@@ -18,6 +18,13 @@ extension Tensor {
         case .q4_K: return .q4_K
         case .q5_K: return .q5_K
         case .q6_K: return .q6_K
+        case .q2_K: return .q2_K
+        case .q3_K: return .q3_K
+        case .iq4_nl: return .iq4_nl
+        case .iq4_xs: return .iq4_xs
+        case .mxfp4: return .mxfp4
+        case .tq1_0: return .tq1_0
+        case .tq2_0: return .tq2_0
         default:
             throw Failure(
                 .unsupported, "\(file.name): tensor \(name) has type \(type.rawValue), expected a type of weights")
