@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-import signal
 import sys
-import threading
 import time
 from typing import Any, Callable, Optional
 
 from . import _ffi
+from ._signals import DeferredSignals
 from .errors import CancelledError
 
 #: What `progress` arguments take: called with (stage, done, total); returning False cancels, raising does too.
@@ -77,10 +76,7 @@ class Reporter:
     """One call's progress: hands a callback to C, shows the bar, and brings exceptions home.
 
     An exception cannot pass through C. What the user's function raises is stored, the call is cancelled, and the
-    exception is raised where the call was made. Signals that Python handles (Ctrl-C) are delivered the next time the
-    interpreter runs, which during a long call is inside the callback, where the exception of the handler would be lost
-    if it struck before the callback's ``try``. So while the call runs, the handlers of the main thread are wrapped:
-    they run as before, and what they raise is stored in the same way.
+    exception is raised where the call was made. What handlers of signals (Ctrl-C) raise takes the same way.
 
     Parameters
     ----------
@@ -109,7 +105,7 @@ class Reporter:
         self._wants_bar = wants_bar(show_progress_bar)
         self._progress = progress
         self._bar: Any = None
-        self._exception: Optional[BaseException] = None
+        self._signals = DeferredSignals()
         watched = size is None or size > _SMALL_CALL or self._wants_bar or progress is not None
         self._callback = _ffi.Progress(self._report) if watched else None
 
@@ -120,7 +116,7 @@ class Reporter:
 
     def _report(self, stage: bytes, done: int, total: int, user_data: Any) -> int:
         try:
-            if self._exception is not None:
+            if self._signals.exception is not None:
                 return 1
             if self._wants_bar:
                 self._show(done, total)
@@ -128,7 +124,7 @@ class Reporter:
                 return 1
             return 0
         except BaseException as exception:
-            self._exception = exception
+            self._signals.store(exception)
             return 1
 
     def _show(self, done: int, total: int) -> None:
@@ -154,44 +150,16 @@ class Reporter:
         if self._callback is None:
             function(*arguments)
             return
-        restore = self._wrap_signal_handlers()
         try:
-            function(*arguments)
-            if self._bar is not None:
-                self._bar.show(self._bar.total)
+            with self._signals:
+                function(*arguments)
+                if self._bar is not None:
+                    self._bar.show(self._bar.total)
         except CancelledError:
-            if self._exception is None:
+            if self._signals.exception is None:
                 raise
         finally:
-            for number, handler in restore:
-                signal.signal(number, handler)
             self._callback = None  # it refers to this object, which shall not wait for the garbage collector
             if self._bar is not None:
                 self._bar.close()
-        exception, self._exception = self._exception, None
-        if exception is not None:
-            try:
-                raise exception
-            finally:
-                del exception  # its traceback refers to this frame
-
-    def _wrap_signal_handlers(self) -> list[tuple[int, Any]]:
-        if threading.current_thread() is not threading.main_thread():
-            return []
-        restore: list[tuple[int, Any]] = []
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
-            handler = signal.getsignal(number)
-            if callable(handler):
-                signal.signal(number, self._wrap(handler))
-                restore.append((number, handler))
-        return restore
-
-    def _wrap(self, handler: Any) -> Any:
-        def deliver(number: int, frame: Any) -> None:
-            try:
-                handler(number, frame)
-            except BaseException as exception:
-                if self._exception is None:
-                    self._exception = exception
-
-        return deliver
+        self._signals.raise_stored()

@@ -17,7 +17,8 @@ from ._handles import Handle, read_json
 from ._library import library
 from ._loaded import LoadedModel
 from ._progress import ProgressFunction, Reporter
-from .errors import InvalidArgumentError, error_for_status
+from ._signals import DeferredSignals
+from .errors import CancelledError, InvalidArgumentError, error_for_status
 
 CacheType = Literal["float32", "bfloat16", "int8"]
 FinishReason = Literal["length", "stop_token", "stop_string", "context", "cancelled"]
@@ -82,6 +83,11 @@ class Generation:
     def finished(self) -> bool:
         """Whether nothing more will come."""
         return self.finish_reason is not None or self.error is not None
+
+    def _end_unheard(self) -> None:
+        """Tells that the text has ended in C, if its callback was kept from hearing so."""
+        if not self.finished:
+            self.error = CancelledError("the text has ended: an exception struck before its callback could run")
 
     def __repr__(self) -> str:
         state = self.finish_reason or (f"failed: {self.error}" if self.error else "running")
@@ -328,19 +334,25 @@ class Generator:
         Raises
         ------
         BaseException
-            What a constraint or `on_text` raised; that text has ended, others can go on.
+            What a constraint or `on_text` raised; that text has ended, others can go on. What the handler of a signal
+            raised, such as KeyboardInterrupt: all texts can go on.
         """
         remaining = ctypes.c_size_t()
-        # A step is short; what Ctrl-C interrupts is the next one.
-        library.nestling_generator_step(self._handle, _ffi.Progress(), None, ctypes.byref(remaining))
+        signals = DeferredSignals()
+        # A step is short: what Ctrl-C interrupts is what would follow, and the texts can go on afterwards.
+        with signals:
+            library.nestling_generator_step(self._handle, _ffi.Progress(), None, ctypes.byref(remaining))
+        if not remaining.value:
+            for generation in self._running.values():
+                generation._end_unheard()
         ended = [generation for generation in self._running.values() if generation.finished]
         for generation in ended:
             del self._running[generation._request]
             generation._keep = ()
-        for generation in ended:
             exception, generation._exception = generation._exception, None
             if exception is not None:
-                raise exception
+                signals.store(exception)
+        signals.raise_stored()
         return remaining.value
 
     def run(self) -> None:
