@@ -24,7 +24,9 @@ struct BlockSlicer {
                         node.weight,
                         TensorPiece(rows: rows, columns: node.inputs, isTransposed: node.isTransposed)
                     ))
-                if let bias = node.bias { pieces.append((bias, TensorPiece(rows: rows, columns: 1))) }
+                for vector in [node.bias, node.scale] {
+                    if let vector { pieces.append((vector, TensorPiece(rows: rows, columns: 1))) }
+                }
             }
         }
         var shared: [(String, TensorPiece)] = []

@@ -35,51 +35,56 @@ struct Extraction {
             for (tensor, piece) in slicer.pieces { keep(piece, of: tensor) }
             slicers.append(slicer)
         }
-        let newPrefixes = Self.prefixes(of: kept.layers, in: whole.blocks)
-        var newNames: [String: String] = [:]
+        let checkpoint = network.weights.checkpoint
+        for name in Self.usedWhole(whole, kept.layers) {
+            if let tensor = checkpoint[name], let cut = cuts[name] { cuts[name] = cut.widened(to: tensor.shape) }
+        }
+        keepTogether(kept.layers.flatMap { whole.blocks[$0].node.vectorsOfLinears })
+        let names = TensorRenaming(whole, kept.layers, checkpoint.names)
         architecture.blocks = []
         for (index, layer) in kept.layers.enumerated() {
-            let old = whole.blocks[layer].prefix
-            let new = newPrefixes[index]
             let node = try slicers[index].node { node throws(Failure) in try relocate(node) }
             architecture.blocks.append(
-                Architecture.Block(prefix: new, node: node.renamingTensors { rename($0, old, new) }))
+                Architecture.Block(
+                    prefix: names.prefixes[index], node: node.renamingTensors { names.name($0, inLayer: index) }))
         }
         architecture.forgetUnusedKeys()
-        let checkpoint = network.weights.checkpoint
         for name in checkpoint.names {
-            let owner = whole.blocks.indices.first {
-                !whole.blocks[$0].prefix.isEmpty && name.hasPrefix(whole.blocks[$0].prefix)
-            }
-            guard let owner else {
-                newNames[name] = name
-                continue
-            }
-            if let index = kept.layers.firstIndex(of: owner) {
-                newNames[name] = rename(name, whole.blocks[owner].prefix, newPrefixes[index])
-            }
-        }
-        for name in checkpoint.names {
-            guard let tensor = checkpoint[name], let newName = newNames[name] else { continue }
+            guard let tensor = checkpoint[name], let newName = names.kept[name] else { continue }
             tensors.append(output(tensor, named: newName))
         }
     }
 
-    /// What the tensors of the kept `layers` begin with: layers are counted anew in each stage.
-    private static func prefixes(of layers: [Int], in blocks: [Architecture.Block]) -> [String] {
-        var first = 0
-        var prefixes: [String] = []
-        for end in blocks.indices where blocks[end].endsStage || end == blocks.count - 1 {
-            let kept = layers.filter { (first...end).contains($0) }
-            prefixes += kept.indices.map { blocks[first + $0].prefix }
-            first = end + 1
+    /// The names of tensors that the network uses elsewhere than in linear layers of blocks, or of which a block's norm, say,
+    /// uses all: what is cut of them for a layer must not be missing there.
+    private static func usedWhole(_ whole: Architecture, _ layers: [Int]) -> Set<String> {
+        var names: Set<String> = []
+        for part in whole.partsBesideBlocks { part.forEachTensor { name, _ in names.insert(name) } }
+        for layer in layers {
+            whole.blocks[layer].node.forEachTensor { name, hasShape in if !hasShape { names.insert(name) } }
         }
-        return prefixes
+        return names
     }
 
     /// Takes note that a layer uses `piece` of `tensor`.
     private mutating func keep(_ piece: TensorPiece, of tensor: String) {
         cuts[tensor, default: TensorPiece()].include(piece)
+    }
+
+    /// Keeps the same rows of all tensors of a group: those of a linear layer, which may share some of them with others.
+    private mutating func keepTogether(_ groups: [[String]]) {
+        var isDone = false
+        while !isDone {
+            isDone = true
+            for group in groups where group.allSatisfy({ cuts[$0] != nil }) {
+                var all = TensorPiece()
+                for name in group { all.include(TensorPiece(rows: cuts[name]?.rows ?? [])) }
+                for name in group where cuts[name]?.rows != all.rows {
+                    cuts[name]?.rows = all.rows
+                    isDone = false
+                }
+            }
+        }
     }
 
     /// The node of a linear layer in the cut tensor: `node` says what the layer uses of the original.
@@ -94,13 +99,9 @@ struct Extraction {
         let whole = Output(name: name, source: tensor, shape: tensor.shape, piece: nil)
         guard let piece = cuts[tensor.name], !tensor.shape.isEmpty else { return whole }
         let shape = piece.shape(of: tensor)
-        if shape == tensor.shape { return whole }
+        if shape == tensor.shape || piece == piece.widened(to: tensor.shape) { return whole }
         return Output(name: name, source: tensor, shape: shape, piece: piece)
     }
-}
-
-private func rename(_ name: String, _ old: String, _ new: String) -> String {
-    !old.isEmpty && name.hasPrefix(old) ? new + name.dropFirst(old.count) : name
 }
 
 extension Network {
@@ -137,13 +138,13 @@ extension Architecture {
 
 extension JSON {
     /// The same node with other names of tensors.
-    fileprivate func renamingTensors(_ rename: (String) -> String) -> JSON {
+    func renamingTensors(_ rename: (String) -> String) -> JSON {
         switch self {
         case .array(let elements): return .array(elements.map { $0.renamingTensors(rename) })
         case .object(let object):
             var renamed = JSONObject()
             for (key, value) in object.members {
-                if ["weight", "bias", "scale"].contains(key), let name = value.string {
+                if JSON.tensorKeys.contains(key), let name = value.string {
                     renamed[key] = .string(rename(name))
                 } else {
                     renamed[key] = value.renamingTensors(rename)

@@ -57,16 +57,22 @@ struct PackingPlan {
         let cuts = try architecture.cutLayerTables()
 
         var weights: Set<String> = []
-        var biases: [String: Copy] = [:]
+        var vectors: [String: Copy] = [:]
         try original.forEachLinear { node, role throws(Failure) in
             weights.insert(node.weight)
             let new = relocated(node, role)
-            guard let bias = node.bias, let name = new.bias, let tensor = checkpoint[bias] else { return }
-            weights.insert(bias)
-            biases[name] = Copy(
-                name: name, source: tensor, piece: TensorPiece(rows: part(node, role).rowRanges, columns: 1),
-                shape: [new.rows],
-                type: tensor.plainType)
+            for (old, name) in [(node.bias, new.bias), (node.scale, new.scale)] {
+                guard let old, let name, let tensor = checkpoint[old] else { continue }
+                weights.insert(old)
+                vectors[name] = Copy(
+                    name: name, source: tensor, piece: TensorPiece(rows: part(node, role).rowRanges, columns: 1),
+                    shape: [new.rows], type: tensor.plainType)
+            }
+        }
+        // A norm's weight, say, may be some layer's bias, too.
+        var ownVectors: Set<String> = []
+        for part in original.partsBesideBlocks + original.blocks.map(\.node) {
+            part.forEachTensor { name, isOfMatrix in if !isOfMatrix { ownVectors.insert(name) } }
         }
         let tables = original.tables
         for tensor in try original.tensors(in: checkpoint) {
@@ -76,7 +82,9 @@ struct PackingPlan {
                     Copy(
                         name: tensor.name, source: tensor, shape: tensor.shape,
                         type: type == nil ? tensor.plainType : .bfloat16))
-            } else if !weights.contains(tensor.name) {
+            } else if !weights.contains(tensor.name)
+                || (ownVectors.contains(tensor.name) && vectors[tensor.name] == nil)
+            {
                 let piece = cuts[tensor.name]
                 copies.append(
                     Copy(
@@ -84,7 +92,7 @@ struct PackingPlan {
                         shape: piece?.shape(of: tensor) ?? tensor.shape, type: tensor.plainType))
             }
         }
-        copies += biases.values.sorted { $0.name < $1.name }
+        copies += vectors.values.sorted { $0.name < $1.name }
         copies.sort { $0.type.bitCount > $1.type.bitCount }
     }
 
@@ -117,11 +125,12 @@ struct PackingPlan {
     private func relocated(_ node: LinearNode, _ role: Precision.Role) -> LinearNode {
         let name = name(of: node, role)
         let whole = part(node, role)
-        let isWholeBias = node.firstRow == 0 && whole.outputs == node.rows
+        let isWhole = node.firstRow == 0 && whole.outputs == node.rows
+        func named(_ vector: String) -> String { isWhole ? vector : "\(vector).\(node.firstRow)" }
         return LinearNode(
-            weight: name, bias: node.bias.map { isWholeBias ? $0 : "\($0).\(node.firstRow)" }, rows: whole.outputs,
+            weight: name, bias: node.bias.map(named), rows: whole.outputs,
             columns: whole.inputs, outputs: node.outputs, inputs: node.inputs, codec: codec(of: node, role),
-            scale: node.scale, innerShape: whole.inputs == node.columns ? node.innerShape : nil)
+            scale: node.scale.map(named), innerShape: whole.inputs == node.columns ? node.innerShape : nil)
     }
 }
 

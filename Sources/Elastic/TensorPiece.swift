@@ -49,10 +49,32 @@ struct TensorPiece: Equatable {
         return isTransposed ? [columns, rowCount] : [rowCount, columns]
     }
 
+    /// The whole of a tensor of these dimensions, stored as the piece is.
+    func widened(to shape: [Int]) -> TensorPiece {
+        guard let first = shape.first else { return self }
+        let second = shape.dropFirst().reduce(1, *)
+        let (height, width) = isTransposed && shape.count == 2 ? (second, first) : (first, second)
+        return TensorPiece(rows: [0..<height], columns: width, isTransposed: isTransposed)
+    }
+
+    /// Whether all of the piece lies in a tensor of these dimensions.
+    func lies(in shape: [Int]) -> Bool {
+        guard let first = shape.first else { return false }
+        let second = shape.count == 2 ? shape[1] : 1
+        let (height, width) = isTransposed && shape.count == 2 ? (second, first) : (first, second)
+        return columns <= width && rows.allSatisfy { $0.lowerBound >= 0 && $0.upperBound <= height }
+    }
+
     /// Writes the piece of `source`, whose elements are plain.
     func write(_ source: Tensor, to writer: SafetensorsWriter) throws(Failure) {
         guard let element = source.type.byteCount(of: 1) else {
             throw Failure(.internal, "tensor \(source.name) of type \(source.type.rawValue) cannot be cut")
+        }
+        guard lies(in: source.shape) else {
+            throw Failure(
+                .corrupt,
+                "\(source.file.name): tensor \(source.name) has shape \(source.shape), expected rows \(rows) of \(columns) columns"
+            )
         }
         let line = source.shape.count == 2 ? source.shape[1] : 1
         func write(_ elements: Range<Int>) throws(Failure) {

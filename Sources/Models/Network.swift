@@ -168,9 +168,14 @@ public final class Network: Sendable {
         return outline
     }
 
-    /// Learned numbers in use, heads not counted.
+    /// Learned numbers in use, heads not counted; those of layers that share all of their weights (ALBERT) count once.
     public var parameters: Int {
-        weights.embedding.parameters + blocks.reduce(0) { $0 + $1.parameters }
+        var byNames: [[String]: Int] = [:]
+        for (block, layer) in zip(blocks, kept.layers) {
+            let names = weights.architecture.blocks[layer].node.tensorNames
+            byNames[names] = max(byNames[names] ?? 0, block.parameters)
+        }
+        return weights.embedding.parameters + byNames.values.reduce(0, +)
             + (weights.readout?.parameters ?? 0) + (weights.finalNorm?.parameters ?? 0) + weights.pipeline.parameters
     }
 }

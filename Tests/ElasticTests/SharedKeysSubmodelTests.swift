@@ -49,7 +49,7 @@ import Testing
         #expect(failure?.message == "layers: layer 3 takes the keys of layer 1, which must be kept")
         spec = SubmodelSpec()
         spec.heads = .exact([4, 2, 4, 4, 4, 4])
-        #expect(TestSupport.failure { try network.submodel(spec) }?.kind == .invalidArgument)
+        #expect(NestlingTestSupport.failure { try network.submodel(spec) }?.kind == .invalidArgument)
         spec.heads = .exact([2, 4, 4, 2, 4, 2])
         let view = try network.submodel(spec)
         try expectSameResults(try Saved(view).network, view, seed: 3, "heads")

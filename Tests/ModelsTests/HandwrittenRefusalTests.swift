@@ -107,7 +107,7 @@ import Testing
         config["num_hidden_layers"] = 4096
         config["inner_group_num"] = 4096
         albert.files["config.json"] = JSON.object(config).serialized()
-        let message = TestSupport.failure { try albert.network() }?.message
+        let message = NestlingTestSupport.failure { try albert.network() }?.message
         #expect(message?.contains("inner_group_num") == true)
     }
 

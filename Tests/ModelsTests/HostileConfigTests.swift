@@ -161,7 +161,7 @@ import Testing
                 #expect(!names || failure?.message.contains(name) == true, "\(what): \(failure?.message ?? "opened")")
             }
             // Without it the checkpoint may look like another: the failure may name another tensor.
-            if TestSupport.failure({ try changed.network() }) != nil { expectRefusal("missing", names: false) }
+            if NestlingTestSupport.failure({ try changed.network() }) != nil { expectRefusal("missing", names: false) }
             for shape in [values.shape.map { $0 + 1 }, values.shape + [1], [values.elements.count + 1], [0], []] {
                 changed.tensors[name] = .init(shape: shape, elements: Array(repeating: 1, count: shape.reduce(1, *)))
                 expectRefusal("of shape \(shape)")

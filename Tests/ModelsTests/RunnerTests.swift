@@ -41,7 +41,7 @@ import Testing
             }
             #expect(failure == Failure(.cancelled, "enough"))
             #expect(call == stop + 1)
-            let map = TestSupport.failure { try runner.tokenMap(layer: nil) }
+            let map = NestlingTestSupport.failure { try runner.tokenMap(layer: nil) }
             #expect(map?.kind == .notFound)
             expectSameBits(try runner.run(sequences, request, reducer: reducer), whole, "after stop \(stop)")
         }
@@ -107,7 +107,8 @@ import Testing
         #expect(failure?.kind == .outOfMemory && failure?.message.contains("\(needed)") == true)
         // Also when the workspace is there already.
         _ = try little.run(sequences, request)
-        #expect(TestSupport.failure { try little.run(sequences, request, reducer: reducer) }?.kind == .outOfMemory)
+        #expect(
+            NestlingTestSupport.failure { try little.run(sequences, request, reducer: reducer) }?.kind == .outOfMemory)
     }
 
     /// What a run takes never passes what was reserved: for every request, in every family.

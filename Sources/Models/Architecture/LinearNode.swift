@@ -38,7 +38,7 @@ public struct LinearNode: Equatable, Sendable {
     public var isTransposed: Bool
     /// How the tensor is packed; `nil`: it is an ordinary tensor of floating-point numbers.
     public var codec: Codec?
-    /// Name of the vector of `rows` elements that the outputs are multiplied by; only where all rows belong to the layer.
+    /// Name of the vector of `rows` elements that the tensor's rows are multiplied by.
     public var scale: String?
     /// The tensor's dimensions but the first, where they are not one: their product is ``columns``.
     public var innerShape: [Int]?
@@ -108,9 +108,6 @@ public struct LinearNode: Equatable, Sendable {
             throw Failure(.corrupt, "\(path).columns: \(inputs) of \(columns) columns")
         }
         scale = try fields.optionalString("scale")
-        guard scale == nil || (outputs == rows && isContiguous) else {
-            throw Failure(.corrupt, "\(path).scale: a part of a tensor's rows cannot be scaled")
-        }
         guard let name = try fields.optionalString("codec") else { return }
         guard let codec = Codec(rawValue: name) else {
             throw Failure(.unsupported, "\(path).codec: \(name.quoted) is not known")

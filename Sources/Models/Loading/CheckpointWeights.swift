@@ -31,20 +31,25 @@ public final class CheckpointWeights: WeightSource {
 
     /// The layer that `node` describes, for `role`.
     public func packed(_ node: LinearNode, _ role: Precision.Role) throws(Failure) -> PackedLinear {
-        // Layers that share weights (ALBERT) share the packed form.
-        let rows = "\(node.firstRow) \(node.outputs) \(node.run) \(node.stride) \(node.isTransposed)"
-        let key = "\(node.weight) \(node.bias ?? "") \(rows) \(node.scale ?? "")"
-        if let linear = linears[key] { return linear.cut(outputs: node.outputs, inputs: node.inputs) }
+        // The file is asked at each use: a second one may describe the tensor otherwise, and not every use is the first.
         let tensor = try checkpoint.tensor(of: node)
-        let scale = try node.scale.map { name throws(Failure) in try checkpoint.values(name, shape: [node.rows]) }
-        var bias: Vector?
-        if let name = node.bias {
-            let all = try checkpoint.values(name, shape: [node.rows])
-            bias = try Vector(node.rowRanges.flatMap { all[$0] })
-            if let scale { bias = try bias?.multiplied(by: scale) }
+        for name in [node.bias, node.scale] {
+            if let name { _ = try checkpoint.tensor(name, shape: [node.rows]) }
         }
+        // Layers that share weights (ALBERT) share the packed form, if they have the same codec.
+        let rows = "\(node.firstRow) \(node.outputs) \(node.run) \(node.stride) \(node.isTransposed)"
+        let codec = node.codec ?? precision.codec(of: node, role)
+        let key = "\(node.weight) \(node.bias ?? "") \(rows) \(node.scale ?? "") \(codec.rawValue)"
+        if let linear = linears[key] { return linear.cut(outputs: node.outputs, inputs: node.inputs) }
+        func ofRows(_ name: String) throws(Failure) -> [Float] {
+            let all = try checkpoint.values(name, shape: [node.rows])
+            return node.rowRanges.flatMap { all[$0] }
+        }
+        let scale = try node.scale.map(ofRows)
+        var bias = try node.bias.map { name throws(Failure) in try Vector(ofRows(name)) }
+        if let scale { bias = try bias?.multiplied(by: scale) }
         let linear: PackedLinear
-        if let codec = node.codec {
+        if node.codec != nil {
             linear = try PackedLinear(
                 packed: tensor.bytes, owner: tensor.file, codec: codec, outputs: node.rows, inputs: node.columns,
                 bias: bias)
@@ -58,7 +63,7 @@ public final class CheckpointWeights: WeightSource {
                 : tensor.matrix().rows(from: node.firstRow, count: node.outputs)
             if let scale { part = try StoredMatrix(scaling: part, rowsBy: scale) }
             let firstByte = part.type.bytes(node.firstRow * part.columns)
-            linear = try PackedLinear(packing: part, as: precision.codec(of: node, role), bias: bias) {
+            linear = try PackedLinear(packing: part, as: codec, bias: bias) {
                 if !isCopied { tensor.discardPages(firstByte + $0.lowerBound..<firstByte + $0.upperBound) }
             }
             tensor.discardPages()
