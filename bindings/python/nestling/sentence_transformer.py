@@ -7,14 +7,15 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Optional, Union, overload
 
 import numpy as np
 
 from ._arrays import Inputs, split
+from ._drop_in import Part, Pool, check_config, check_constructor, check_pool, dtype_of, parts, token_limit
 from .errors import CorruptError, InvalidArgumentError, UnsupportedError
-from .model import Model, Path, load
+from .model import DType, Model, Path, load
 from .quantization import Precision, check_precision, quantize
 from .reduction import Reduction
 from .similarity import SIMILARITY_NAMES, SimilarityName, normalized, similarity, similarity_pairwise
@@ -56,6 +57,15 @@ class SentenceTransformer:
         "cosine" (default), "dot", "euclidean" or "manhattan".
     truncate_dim
         Leading dimensions to keep. None: all, or as the checkpoint says.
+    model_kwargs
+        "dtype" (or "torch_dtype"): float32 or bfloat16. What chooses between ways of PyTorch to compute the same changes nothing;
+        what asks for other weights is refused.
+    processor_kwargs, tokenizer_kwargs
+        "model_max_length" can lower `max_seq_length`. What would make other token ids is refused.
+    config_kwargs, modules, backend
+        Refused where they ask for another network than the checkpoint's.
+    cache_folder, trust_remote_code, revision, local_files_only, token, use_auth_token, model_card_data
+        Accepted: they are of no consequence for a local directory, of which nothing is executed.
     dtype
         As in `nestling.load`.
 
@@ -66,16 +76,36 @@ class SentenceTransformer:
 
     def __init__(
         self,
-        model_name_or_path: Union[Path, Model],
+        model_name_or_path: Union[Path, Model, None] = None,
         *,
+        modules: None = None,
         device: Any = None,
         prompts: Optional[Mapping[str, str]] = None,
         default_prompt_name: Optional[str] = None,
+        cache_folder: Optional[Path] = None,
+        trust_remote_code: bool = False,
+        revision: Optional[str] = None,
+        local_files_only: bool = False,
+        token: Union[None, bool, str] = None,
+        use_auth_token: Union[None, bool, str] = None,
+        model_kwargs: Optional[Mapping[str, Any]] = None,
+        processor_kwargs: Optional[Mapping[str, Any]] = None,
+        tokenizer_kwargs: Optional[Mapping[str, Any]] = None,
+        config_kwargs: Optional[Mapping[str, Any]] = None,
+        model_card_data: Any = None,
+        backend: str = "torch",
         similarity_fn_name: Optional[SimilarityName] = None,
         truncate_dim: Optional[int] = None,
         dtype: Optional[DType] = None,
     ) -> None:
         _check_device(device)
+        check_constructor(modules, backend)
+        check_config(config_kwargs)
+        limit = token_limit({**(processor_kwargs or {}), **(tokenizer_kwargs or {})})
+        dtype = dtype_of(model_kwargs, dtype)
+        if model_name_or_path is None:
+            raise TypeError("SentenceTransformer() takes a checkpoint's directory or a nestling.Model as its first argument")
+        self._path: Optional[Path] = None if isinstance(model_name_or_path, Model) else model_name_or_path
         if isinstance(model_name_or_path, Model):
             self.model = model_name_or_path
             config = _config_of_model(self.model)
@@ -102,6 +132,8 @@ class SentenceTransformer:
             self.similarity_fn_name = similarity_fn_name
         self.truncate_dim: Optional[int] = config.get("truncate_dim") if truncate_dim is None else truncate_dim
         self._max_seq_length: Optional[int] = None
+        if limit is not None and (self.model.text_tokens is None or limit < self.model.text_tokens):
+            self.max_seq_length = limit
 
     # What it is
 
@@ -133,6 +165,7 @@ class SentenceTransformer:
 
     @similarity_fn_name.setter
     def similarity_fn_name(self, value: SimilarityName) -> None:
+        value = getattr(value, "value", value)  # sentence-transformers' enumeration
         if value not in SIMILARITY_NAMES:
             raise InvalidArgumentError(f"similarity_fn_name must be one of {SIMILARITY_NAMES}, not {value!r}")
         self._similarity_fn_name = value
@@ -167,10 +200,60 @@ class SentenceTransformer:
         """Does nothing: there is no training. Returns the object, as PyTorch does."""
         return self
 
-    def to(self, device: Any = None) -> SentenceTransformer:
-        """Accepts "cpu", and returns the object."""
-        _check_device(device)
+    def to(self, device: Any = None, *arguments: Any, **keywords: Any) -> SentenceTransformer:
+        """Accepts "cpu" and a dtype (`float`, `bfloat16`), and returns the object."""
+        for value in (device, *arguments, *keywords.values()):
+            name = str(value).rpartition(".")[2]
+            if name in ("float32", "bfloat16", "float16"):
+                self._reopen("float32" if name == "float32" else "bfloat16")
+            elif not isinstance(value, bool):
+                _check_device(value)
         return self
+
+    def cpu(self) -> SentenceTransformer:
+        """Does nothing, and returns the object."""
+        return self
+
+    def float(self) -> SentenceTransformer:
+        """Opens the checkpoint again with float32 weights, and returns the object."""
+        return self._reopen("float32")
+
+    def bfloat16(self) -> SentenceTransformer:
+        """Opens the checkpoint again with bfloat16 weights, and returns the object."""
+        return self._reopen("bfloat16")
+
+    def half(self) -> SentenceTransformer:
+        """Opens the checkpoint again with weights of 16 bits, and returns the object. They are bfloat16: so vectors differ
+        from those of PyTorch's float16 in their third digit."""
+        return self._reopen("bfloat16")
+
+    def _reopen(self, dtype: DType) -> SentenceTransformer:
+        if self.model.dtype != dtype:
+            if self._path is None:
+                raise UnsupportedError(f"the model was given, not its directory: give one loaded with dtype={dtype!r}")
+            self.model = load(self._path, dtype=dtype)
+        return self
+
+    def train(self, mode: bool = True) -> SentenceTransformer:
+        """Accepts False, and returns the object: there is no training."""
+        if mode:
+            raise UnsupportedError("Nestling does not train models")
+        return self
+
+    def __len__(self) -> int:
+        return len(parts(self))
+
+    def __getitem__(self, index: Any) -> Any:
+        return parts(self)[index]
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(parts(self))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        raise UnsupportedError("a SentenceTransformer of Nestling has no forward pass over tensors: use encode()")
 
     def tokenize(self, texts: list[str]) -> list[list[int]]:
         """Returns the token ids that `encode` would use, without prompt. No tensors: sequences are not padded."""
@@ -196,9 +279,10 @@ class SentenceTransformer:
         device: Any = ...,
         normalize_embeddings: bool = ...,
         truncate_dim: Optional[int] = ...,
-        pool: None = ...,
-        chunk_size: None = ...,
+        pool: Optional[Pool] = ...,
+        chunk_size: Optional[int] = ...,
         *,
+        task: Optional[str] = ...,
         sentences: Any = ...,
         reduction: Optional[Reduction] = ...,
     ) -> np.ndarray[Any, np.dtype[Any]]: ...
@@ -218,9 +302,10 @@ class SentenceTransformer:
         device: Any = ...,
         normalize_embeddings: bool = ...,
         truncate_dim: Optional[int] = ...,
-        pool: None = ...,
-        chunk_size: None = ...,
+        pool: Optional[Pool] = ...,
+        chunk_size: Optional[int] = ...,
         *,
+        task: Optional[str] = ...,
         sentences: Any = ...,
         reduction: Optional[Reduction] = ...,
     ) -> Any: ...
@@ -239,9 +324,10 @@ class SentenceTransformer:
         device: Any = None,
         normalize_embeddings: bool = False,
         truncate_dim: Optional[int] = None,
-        pool: None = None,
-        chunk_size: None = None,
+        pool: Optional[Pool] = None,
+        chunk_size: Optional[int] = None,
         *,
+        task: Optional[str] = None,
         sentences: Any = None,
         reduction: Optional[Reduction] = None,
     ) -> Any:
@@ -275,7 +361,9 @@ class SentenceTransformer:
         truncate_dim
             Leading dimensions to keep; None: as the object's `truncate_dim`.
         pool, chunk_size
-            Only None: one call uses all processors, without processes.
+            Taken, and of no consequence: one call uses all processors, without processes.
+        task
+            Taken for checkpoints that route inputs by task; of no consequence for others.
         reduction
             How tokens are merged while the model runs, for example ``nestling.ToMe(r=8)``. This one is Nestling's own.
 
@@ -295,11 +383,9 @@ class SentenceTransformer:
             raise InvalidArgumentError(
                 f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
             )
-        if pool is not None or chunk_size is not None:
-            raise UnsupportedError("pool and chunk_size must be None: one call uses all processors by itself")
+        check_pool(pool, chunk_size, device, _check_device)
         precision = precision or "float32"
         check_precision(precision)
-        _check_device(device)
         batch = Inputs(inputs if sentences is None else sentences)
         text = self._resolve_prompt(prompt, prompt_name)
         text = text or ""  # the checkpoint's own default has been taken into account
@@ -343,9 +429,10 @@ class SentenceTransformer:
         device: Any = None,
         normalize_embeddings: bool = False,
         truncate_dim: Optional[int] = None,
-        pool: None = None,
-        chunk_size: None = None,
+        pool: Optional[Pool] = None,
+        chunk_size: Optional[int] = None,
         *,
+        task: Optional[str] = None,
         sentences: Any = None,
         reduction: Optional[Reduction] = None,
     ) -> Any:
@@ -367,6 +454,7 @@ class SentenceTransformer:
             truncate_dim=truncate_dim,
             pool=pool,
             chunk_size=chunk_size,
+            task=task,
             sentences=sentences,
             reduction=reduction,
         )
@@ -385,9 +473,10 @@ class SentenceTransformer:
         device: Any = None,
         normalize_embeddings: bool = False,
         truncate_dim: Optional[int] = None,
-        pool: None = None,
-        chunk_size: None = None,
+        pool: Optional[Pool] = None,
+        chunk_size: Optional[int] = None,
         *,
+        task: Optional[str] = None,
         sentences: Any = None,
         reduction: Optional[Reduction] = None,
     ) -> Any:
@@ -410,9 +499,86 @@ class SentenceTransformer:
             truncate_dim=truncate_dim,
             pool=pool,
             chunk_size=chunk_size,
+            task=task,
             sentences=sentences,
             reduction=reduction,
         )
+
+    # Processes, of which there is no need
+
+    def start_multi_process_pool(self, target_devices: Optional[Sequence[str]] = None) -> Pool:
+        """Returns what `encode` and `encode_multi_process` take as a pool. No process is started."""
+        for device in target_devices or []:
+            _check_device(device)
+        return {"input": None, "output": None, "processes": []}
+
+    @staticmethod
+    def stop_multi_process_pool(pool: Pool) -> None:
+        """Does nothing: no process was started."""
+
+    def encode_multi_process(
+        self,
+        sentences: Any,
+        pool: Optional[Pool] = None,
+        prompt_name: Optional[str] = None,
+        prompt: Optional[str] = None,
+        batch_size: int = 32,
+        chunk_size: Optional[int] = None,
+        show_progress_bar: Optional[bool] = None,
+        precision: Precision = "float32",
+        normalize_embeddings: bool = False,
+        truncate_dim: Optional[int] = None,
+    ) -> np.ndarray[Any, np.dtype[Any]]:
+        """Returns vectors as `encode` does, in this process, on all its processors."""
+        return self.encode(
+            sentences,
+            prompt_name=prompt_name,
+            prompt=prompt,
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+            precision=precision,
+            normalize_embeddings=normalize_embeddings,
+            truncate_dim=truncate_dim,
+            pool=pool,
+            chunk_size=chunk_size,
+        )
+
+    # Saving
+
+    def save_pretrained(
+        self,
+        path: Path,
+        model_name: Optional[str] = None,
+        create_model_card: bool = True,
+        train_datasets: Any = None,
+        safe_serialization: bool = True,
+    ) -> None:
+        """Saves the model, its tokenizer and settings as a checkpoint directory, over one that lies there.
+
+        Parameters
+        ----------
+        path
+            Made if missing, with its parents.
+        model_name, create_model_card, train_datasets
+            Of no consequence: no model card is written.
+        safe_serialization
+            Must be true: weights are written as safetensors.
+        """
+        if not safe_serialization:
+            raise UnsupportedError("safe_serialization must be True: weights are written as safetensors alone")
+        os.makedirs(os.path.dirname(os.path.abspath(os.fsdecode(path))), exist_ok=True)
+        self.model.save(path, overwrite=True)
+        config = {
+            **_config_of_directory(path),
+            "prompts": self.prompts,
+            "default_prompt_name": self.default_prompt_name,
+            "similarity_fn_name": self._similarity_fn_name,
+        }
+        with open(os.path.join(os.fsdecode(path), _CONFIG), "w", encoding="utf-8") as stream:
+            json.dump(config, stream, indent=2)
+
+    #: The older name.
+    save = save_pretrained
 
     # Similarity
 

@@ -178,7 +178,7 @@ def test_quantizing_known_values() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [{"precision": "int4"}, {"batch_size": 0}, {"batch_size": -1}, {"output_value": "words"}, {"device": "cuda"},
-     {"device": ["cpu", "cpu"]}, {"pool": {}}, {"chunk_size": 10}],
+     {"device": ["cpu", "cuda"]}, {"pool": 3}, {"chunk_size": 0}],
 )  # fmt: skip
 def test_what_cannot_be_meant(model: SentenceTransformer, wrong: Any) -> None:
     with pytest.raises((ValueError, nestling.UnsupportedError)):
@@ -315,3 +315,101 @@ def test_against_sentence_transformers(dense_path: pathlib.Path, legacy_path: pa
                 # their Euclidean distance comes from a matrix product, which rounds near zero
                 assert np.abs(mine - reference.numpy()).max() < (2e-3 if name == "euclidean" else 1e-5), name
     assert "torch" in sys.modules
+
+
+ACCEPTED: dict[str, Any] = {
+    "cache_folder": None,
+    "trust_remote_code": True,
+    "revision": "main",
+    "local_files_only": True,
+    "token": False,
+    "use_auth_token": None,
+    "backend": "torch",
+    "model_card_data": None,
+    "modules": None,
+    "model_kwargs": {"torch_dtype": "float32", "attn_implementation": "sdpa", "device_map": "cpu", "provider": None},
+    "tokenizer_kwargs": {"use_fast": True, "padding_side": "left", "truncation_side": "right"},
+    "processor_kwargs": {},
+    "config_kwargs": {"unpad_inputs": False},
+}
+
+
+def test_arguments_that_others_pass(dense_path: pathlib.Path, model: SentenceTransformer) -> None:
+    reference = model.encode(TEXTS)
+    given = SentenceTransformer(dense_path, **ACCEPTED)
+    assert np.array_equal(given.encode(TEXTS), reference)
+    for name, value in ACCEPTED.items():
+        one: dict[str, Any] = {name: value}
+        assert np.array_equal(SentenceTransformer(dense_path, **one).encode(TEXTS), reference)
+    # As langchain-huggingface and langchain-community construct it.
+    langchain = SentenceTransformer("" + str(dense_path), cache_folder=None, **{"device": "cpu", "trust_remote_code": False})
+    assert np.array_equal(langchain.encode(TEXTS, show_progress_bar=False, **{"task": "retrieval"}), reference)
+    assert np.array_equal(model.encode(TEXTS, device=["cpu", "cpu"]), reference)
+    assert SentenceTransformer(dense_path, model_kwargs={"dtype": "bfloat16"}).model.dtype == "bfloat16"
+    assert SentenceTransformer(dense_path, tokenizer_kwargs={"model_max_length": 7}).max_seq_length == 7
+    assert SentenceTransformer(dense_path, tokenizer_kwargs={"model_max_length": 7000}).max_seq_length == 64
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"backend": "onnx"}, {"modules": []}, {"model_kwargs": {"load_in_8bit": True}}, {"model_kwargs": {"torch_dtype": "float64"}},
+     {"model_kwargs": {"device_map": "cuda:0"}}, {"model_kwargs": {"file_name": "onnx/model.onnx"}},
+     {"tokenizer_kwargs": {"truncation_side": "left"}}, {"tokenizer_kwargs": {"do_lower_case": False}},
+     {"config_kwargs": {"num_hidden_layers": 1}}],
+)  # fmt: skip
+def test_arguments_that_ask_for_what_is_not_there(dense_path: pathlib.Path, wrong: Any) -> None:
+    name = next(iter(wrong))
+    with pytest.raises((nestling.UnsupportedError, ValueError), match=name):
+        SentenceTransformer(dense_path, **wrong)
+    with pytest.raises(TypeError, match="directory"):
+        SentenceTransformer()
+
+
+def test_pools(model: SentenceTransformer) -> None:
+    reference = model.encode(TEXTS, prompt_name="query", normalize_embeddings=True)
+    pool = model.start_multi_process_pool(["cpu"] * 4)
+    vectors = model.encode_multi_process(TEXTS, pool, prompt_name="query", chunk_size=1, normalize_embeddings=True)
+    assert np.array_equal(vectors, reference)
+    assert np.array_equal(model.encode(TEXTS, "query", pool=pool, normalize_embeddings=True), reference)
+    SentenceTransformer.stop_multi_process_pool(pool)
+    with pytest.raises(ValueError, match="cuda"):
+        model.start_multi_process_pool(["cuda:0"])
+
+
+def test_saving(dense_path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    model = SentenceTransformer(dense_path, prompts={"task": "do: "}, default_prompt_name="task", similarity_fn_name="dot")
+    path = tmp_path / "new" / "model"
+    for save in (model.save_pretrained, model.save):
+        save(path)
+        again = SentenceTransformer(path)
+        assert again.prompts == model.prompts
+        assert (again.default_prompt_name, again.similarity_fn_name) == ("task", "dot")
+        assert np.array_equal(again.encode(TEXTS), model.encode(TEXTS))
+    with pytest.raises(nestling.UnsupportedError):
+        model.save_pretrained(path, safe_serialization=False)
+
+
+def test_parts(model: SentenceTransformer) -> None:
+    assert [part.name for part in model] == ["Transformer", "Pooling", "Normalize"]
+    assert len(model) == 3
+    assert model[0].get_word_embedding_dimension() == 24
+    assert model[0].tokenizer is model.tokenizer
+    model[0].max_seq_length = 5
+    assert model.max_seq_length == 5
+    assert model[1].pooling_mode == ("mean",)
+    with pytest.raises(IndexError):
+        model[9]
+
+
+def test_dtypes(dense_path: pathlib.Path, model: SentenceTransformer) -> None:
+    reference = model.encode(TEXTS)
+    assert model.half() is model
+    assert model.model.dtype == "bfloat16"
+    assert 0 < relative_error(model.encode(TEXTS), reference) < 0.02
+    assert np.array_equal(model.float().encode(TEXTS), reference)
+    assert model.to("cpu", dtype="bfloat16").model.dtype == "bfloat16"
+    with pytest.raises(nestling.UnsupportedError, match="loaded with dtype"):
+        SentenceTransformer(nestling.load(dense_path)).half()
+    with pytest.raises(nestling.UnsupportedError, match="train"):
+        model.train()
+    assert model.train(False).cpu() is model
