@@ -42,7 +42,7 @@ struct Extraction {
         keepTogether(kept.layers.flatMap { whole.blocks[$0].node.vectorsOfLinears })
         let names = TensorRenaming(whole, kept.layers, checkpoint.names)
         architecture.blocks = []
-        for (index, layer) in kept.layers.enumerated() {
+        for index in kept.layers.indices {
             let node = try slicers[index].node { node throws(Failure) in try relocate(node) }
             architecture.blocks.append(
                 Architecture.Block(
