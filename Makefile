@@ -24,7 +24,7 @@ CC := clang
 endif
 
 # Package.swift has the command, and fetches what it needs, only if asked.
-export NESTLING_COMMAND := 1
+export NESTLING_BUILDS_COMMAND := 1
 
 # The header alone knows the version.
 number = $(shell sed -n 's/^\#define NESTLING_$(1) \([0-9]*\)$$/\1/p' include/nestling.h)

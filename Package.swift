@@ -113,7 +113,7 @@ let package = Package(
 
 // The command is left out unless the environment asks for it, as the Makefile does: SwiftPM fetches what any product of a
 // dependency needs, and programs that use the library should not fetch the command's packages.
-if Context.environment["NESTLING_COMMAND"] != nil {
+if Context.environment["NESTLING_BUILDS_COMMAND"] != nil {
     package.products.append(.executable(name: "nestling", targets: ["NestlingCLI"]))
     package.dependencies.append(.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"))
     package.targets += [
