@@ -24,9 +24,7 @@ struct BlockSlicer {
                         node.weight,
                         TensorPiece(rows: rows, columns: node.inputs, isTransposed: node.isTransposed)
                     ))
-                for vector in [node.bias, node.scale] {
-                    if let vector { pieces.append((vector, TensorPiece(rows: rows, columns: 1))) }
-                }
+                for vector in node.vectors { pieces.append((vector, TensorPiece(rows: rows, columns: 1))) }
             }
         }
         var shared: [(String, TensorPiece)] = []

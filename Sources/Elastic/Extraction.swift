@@ -58,10 +58,9 @@ struct Extraction {
     /// The names of tensors that the network uses elsewhere than in linear layers of blocks, or of which a block's norm, say,
     /// uses all: what is cut of them for a layer must not be missing there.
     private static func usedWhole(_ whole: Architecture, _ layers: [Int]) -> Set<String> {
-        var names: Set<String> = []
-        for part in whole.partsBesideBlocks { part.forEachTensor { name, _ in names.insert(name) } }
+        var names = whole.tensorNamesBesideBlocks
         for layer in layers {
-            whole.blocks[layer].node.forEachTensor { name, hasShape in if !hasShape { names.insert(name) } }
+            whole.blocks[layer].node.forEachTensor { name, isOfMatrix in if !isOfMatrix { names.insert(name) } }
         }
         return names
     }

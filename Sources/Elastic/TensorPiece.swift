@@ -52,17 +52,16 @@ struct TensorPiece: Equatable {
     /// The whole of a tensor of these dimensions, stored as the piece is.
     func widened(to shape: [Int]) -> TensorPiece {
         guard let first = shape.first else { return self }
-        let second = shape.dropFirst().reduce(1, *)
-        let (height, width) = isTransposed && shape.count == 2 ? (second, first) : (first, second)
+        let rest = shape.dropFirst().reduce(1, *)
+        let (height, width) = isTransposed && shape.count == 2 ? (rest, first) : (first, rest)
         return TensorPiece(rows: [0..<height], columns: width, isTransposed: isTransposed)
     }
 
     /// Whether all of the piece lies in a tensor of these dimensions.
     func lies(in shape: [Int]) -> Bool {
-        guard let first = shape.first else { return false }
-        let second = shape.count == 2 ? shape[1] : 1
-        let (height, width) = isTransposed && shape.count == 2 ? (second, first) : (first, second)
-        return columns <= width && rows.allSatisfy { $0.lowerBound >= 0 && $0.upperBound <= height }
+        guard !shape.isEmpty else { return false }
+        let whole = widened(to: shape)
+        return columns <= whole.columns && rows.allSatisfy { 0 <= $0.lowerBound && $0.upperBound <= whole.rowCount }
     }
 
     /// Writes the piece of `source`, whose elements are plain.
@@ -76,7 +75,7 @@ struct TensorPiece: Equatable {
                 "\(source.file.name): tensor \(source.name) has shape \(source.shape), expected rows \(rows) of \(columns) columns"
             )
         }
-        let line = source.shape.count == 2 ? source.shape[1] : 1
+        let line = source.shape.dropFirst().reduce(1, *)
         func write(_ elements: Range<Int>) throws(Failure) {
             let bytes = elements.lowerBound * element..<elements.upperBound * element
             try writer.write(UnsafeRawBufferPointer(rebasing: source.bytes[bytes]))

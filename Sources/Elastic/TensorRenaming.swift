@@ -26,8 +26,7 @@ struct TensorRenaming {
     ) {
         oldPrefixes = old
         prefixes = new
-        var fixed: Set<String> = []
-        for part in whole.partsBesideBlocks { part.forEachTensor { name, _ in fixed.insert(name) } }
+        var fixed = whole.tensorNamesBesideBlocks
         var users: [String: Int] = [:]
         for (index, layer) in layers.enumerated() {
             whole.blocks[layer].node.forEachTensor { name, _ in

@@ -5,6 +5,9 @@ extension Architecture {
     public var partsBesideBlocks: [JSON] {
         [embedding, readout, finalNorm, pooler, jointSimilarity] + heads.values
     }
+
+    /// The names of the tensors that these use.
+    public var tensorNamesBesideBlocks: Set<String> { Set(partsBesideBlocks.flatMap(\.tensorNames)) }
 }
 
 extension JSON {

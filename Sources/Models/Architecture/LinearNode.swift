@@ -15,7 +15,7 @@ public import NestlingTensors
 ///
 /// With ``scale`` the layer's outputs are multiplied, the bias included: `s * (W x + b)` (LayerScale, Touvron et al., arXiv
 /// 2103.17239). It is folded into weights and bias when they are packed; a packed tensor has it already, its bias has not.
-public struct LinearNode: Equatable, Sendable {
+public struct LinearNode: Hashable, Sendable {
     /// Name of the tensor.
     public var weight: String
     /// Name of the bias vector, if there is one.
@@ -63,6 +63,9 @@ public struct LinearNode: Equatable, Sendable {
         self.scale = scale
         self.innerShape = innerShape
     }
+
+    /// The names of the vectors of `rows` elements that go with the matrix.
+    public var vectors: [String] { [bias, scale].compactMap { $0 } }
 
     /// The tensor's dimensions, where it is not packed.
     public var shape: [Int] { isTransposed ? [columns, rows] : [rows] + (innerShape ?? [columns]) }

@@ -81,6 +81,13 @@ extension Checkpoint {
             node.weight, shape: [codec.packedBytes(outputs: node.rows, inputs: node.columns)], types: [.uint8])
     }
 
+    /// The bias and the scale of a linear layer, as far as its node names them.
+    func vectors(of node: LinearNode) throws(Failure) -> [Tensor] {
+        var tensors: [Tensor] = []
+        for name in node.vectors { tensors.append(try tensor(name, shape: [node.rows])) }
+        return tensors
+    }
+
     /// The table that a node `{"weight", "shape"}` describes.
     func table(_ node: JSON?, path: String, visit: (Tensor) -> Void = { _ in }) throws(Failure) -> StoredMatrix {
         guard let object = node?.object else { throw Failure(.corrupt, "\(path): expected a table") }

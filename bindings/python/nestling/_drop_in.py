@@ -6,7 +6,7 @@ Each table gives every argument a reader, or the reason why it does not matter h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from .errors import InvalidArgumentError, UnsupportedError
 
@@ -50,6 +50,17 @@ _CONFIG_IRRELEVANT = {
 _DTYPES = {"float32": "float32", "float": "float32", "bfloat16": "bfloat16", "auto": None, "None": None}
 
 
+def last_word(value: Any) -> str:
+    """Returns the name of a dtype without the package that it is of: "float32" of torch.float32."""
+    return str(value).rpartition(".")[2]
+
+
+def check_device(device: Any) -> None:
+    """Refuses all devices but "cpu"."""
+    if device is not None and str(device) != "cpu":
+        raise InvalidArgumentError(f"device must be 'cpu' or None, not {device!r}: Nestling runs on CPUs")
+
+
 def check_constructor(modules: Any, backend: str) -> None:
     """Refuses what a constructor's arguments ask for that is not there."""
     if modules is not None:
@@ -70,7 +81,7 @@ def dtype_of(model_kwargs: Optional[Mapping[str, Any]], dtype: Any) -> Any:
     """
     for name, value in (model_kwargs or {}).items():
         if name in ("dtype", "torch_dtype"):
-            wanted = str(value).rpartition(".")[2]
+            wanted = last_word(value)
             if wanted not in _DTYPES:
                 raise UnsupportedError(f"model_kwargs: {name} {value!r}: give float32 or bfloat16, or dtype='int8' or 'int4'")
             dtype = _DTYPES[wanted] if dtype is None else dtype
@@ -103,7 +114,7 @@ def check_config(config_kwargs: Optional[Mapping[str, Any]]) -> None:
             raise UnsupportedError(f"config_kwargs: {name} is not supported: change the checkpoint's config.json")
 
 
-def check_pool(pool: Any, chunk_size: Any, device: Any, check_device: Callable[[Any], None]) -> None:
+def check_pool(pool: Any, chunk_size: Any, device: Any) -> None:
     """Checks what spreads work over processes elsewhere: here a call uses all processors as it is."""
     if pool is not None and not isinstance(pool, Mapping):
         raise InvalidArgumentError(f"pool must be what start_multi_process_pool gives, not {type(pool).__name__}")

@@ -13,7 +13,18 @@ from typing import Any, Literal, Optional, Union, overload
 import numpy as np
 
 from ._arrays import Inputs, split
-from ._drop_in import Part, Pool, check_config, check_constructor, check_pool, dtype_of, parts, token_limit
+from ._drop_in import (
+    Part,
+    Pool,
+    check_config,
+    check_constructor,
+    check_device,
+    check_pool,
+    dtype_of,
+    last_word,
+    parts,
+    token_limit,
+)
 from .errors import CorruptError, InvalidArgumentError, UnsupportedError
 from .model import DType, Model, Path, load
 from .quantization import Precision, check_precision, quantize
@@ -98,7 +109,7 @@ class SentenceTransformer:
         truncate_dim: Optional[int] = None,
         dtype: Optional[DType] = None,
     ) -> None:
-        _check_device(device)
+        check_device(device)
         check_constructor(modules, backend)
         check_config(config_kwargs)
         limit = token_limit({**(processor_kwargs or {}), **(tokenizer_kwargs or {})})
@@ -203,11 +214,11 @@ class SentenceTransformer:
     def to(self, device: Any = None, *arguments: Any, **keywords: Any) -> SentenceTransformer:
         """Accepts "cpu" and a dtype (`float`, `bfloat16`), and returns the object."""
         for value in (device, *arguments, *keywords.values()):
-            name = str(value).rpartition(".")[2]
+            name = last_word(value)
             if name in ("float32", "bfloat16", "float16"):
                 self._reopen("float32" if name == "float32" else "bfloat16")
             elif not isinstance(value, bool):
-                _check_device(value)
+                check_device(value)
         return self
 
     def cpu(self) -> SentenceTransformer:
@@ -383,7 +394,7 @@ class SentenceTransformer:
             raise InvalidArgumentError(
                 f"output_value must be 'sentence_embedding', 'token_embeddings' or None, not {output_value!r}"
             )
-        check_pool(pool, chunk_size, device, _check_device)
+        check_pool(pool, chunk_size, device)
         precision = precision or "float32"
         check_precision(precision)
         batch = Inputs(inputs if sentences is None else sentences)
@@ -509,7 +520,7 @@ class SentenceTransformer:
     def start_multi_process_pool(self, target_devices: Optional[Sequence[str]] = None) -> Pool:
         """Returns what `encode` and `encode_multi_process` take as a pool. No process is started."""
         for device in target_devices or []:
-            _check_device(device)
+            check_device(device)
         return {"input": None, "output": None, "processes": []}
 
     @staticmethod
@@ -695,11 +706,6 @@ def _config_of_model(model: Model) -> dict[str, Any]:
     """Returns the same settings as the library read them."""
     description = model.describe()
     return {**description, "similarity_fn_name": description.get("similarity")}
-
-
-def _check_device(device: Any) -> None:
-    if device is not None and str(device) != "cpu":
-        raise InvalidArgumentError(f"device must be 'cpu' or None, not {device!r}: Nestling runs on CPUs")
 
 
 def _import_torch() -> Any:
