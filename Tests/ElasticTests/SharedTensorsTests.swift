@@ -138,4 +138,37 @@ import Testing
             #expect(checked.problems.contains { $0 == failure?.message }, "\(node): \(checked.problems)")
         }
     }
+
+    /// The bytes of a packed tensor do not say how many rows they are: each use has the layout that it names.
+    @Test func twoLayoutsOfPackedBytes() throws {
+        let directory = try TemporaryDirectory()
+        let network = try PackedCheckpointTests.packed(Description().checkpoint.network(), in: directory, "packed")
+        func weights() -> CheckpointWeights {
+            CheckpointWeights(
+                network.weights.checkpoint, precision: Precision(.float32), progress: LoadProgress(nil, total: 0))
+        }
+        func bytes(_ linear: PackedLinear) throws -> [UInt8] {
+            var all: [UInt8] = []
+            try linear.writePacked { all += $0 }
+            return all
+        }
+        let high = LinearNode(weight: "b.0.up.float32", bias: nil, rows: 64, columns: 32, outputs: 32, codec: .float32)
+        let wide = LinearNode(weight: "b.0.up.float32", bias: nil, rows: 32, columns: 64, codec: .float32)
+        let both = weights()
+        for node in [high, wide, high] {
+            #expect(try bytes(both.packed(node, .block)) == bytes(weights().packed(node, .block)))
+        }
+    }
+
+    /// What walks over a description finds every tensor that its parts read: else cuts would rename or lose some.
+    @Test(arguments: Fixtures.families + Fixtures.visionFamilies + Fixtures.towerFamilies)
+    func descriptionsNameAllTensors(_ family: String) throws {
+        for tower in Fixtures.towerFamilies.contains(family) ? [Tower.text, .vision] : [nil] {
+            let network = try openNetwork("\(family)/base", tower: tower)
+            let architecture = network.weights.architecture
+            let named = architecture.tensorNamesBesideBlocks.union(architecture.blocks.flatMap(\.node.tensorNames))
+            let used = try architecture.tensors(in: network.weights.checkpoint).map(\.name)
+            #expect(named == Set(used))
+        }
+    }
 }

@@ -48,5 +48,5 @@ extension JSON {
     }
 
     /// The keys of nodes under which names of tensors stand.
-    public static let tensorKeys = ["weight", "bias", "scale"]
+    public static let tensorKeys = ["weight", "bias", "scale", "probe"]
 }

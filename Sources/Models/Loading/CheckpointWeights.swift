@@ -9,7 +9,7 @@ public final class CheckpointWeights: WeightSource {
     private let precision: Precision
     private let role: Precision.Role
     private let progress: LoadProgress
-    private var linears: [String: PackedLinear] = [:]
+    private var linears: [LinearNode: PackedLinear] = [:]
     private var tables: [String: EmbeddingTable] = [:]
     /// Bytes of packed weights, vectors, and tables.
     public private(set) var storageBytes = 0
@@ -33,13 +33,11 @@ public final class CheckpointWeights: WeightSource {
     public func packed(_ node: LinearNode, _ role: Precision.Role) throws(Failure) -> PackedLinear {
         // The file is asked at each use: a second one may describe the tensor otherwise, and not every use is the first.
         let tensor = try checkpoint.tensor(of: node)
-        for name in [node.bias, node.scale] {
-            if let name { _ = try checkpoint.tensor(name, shape: [node.rows]) }
-        }
+        _ = try checkpoint.vectors(of: node)
         // Layers that share weights (ALBERT) share the packed form, if they have the same codec.
-        let rows = "\(node.firstRow) \(node.outputs) \(node.run) \(node.stride) \(node.isTransposed)"
         let codec = node.codec ?? precision.codec(of: node, role)
-        let key = "\(node.weight) \(node.bias ?? "") \(rows) \(node.scale ?? "") \(codec.rawValue)"
+        var key = node
+        (key.codec, key.inputs) = (codec, node.columns)
         if let linear = linears[key] { return linear.cut(outputs: node.outputs, inputs: node.inputs) }
         func ofRows(_ name: String) throws(Failure) -> [Float] {
             let all = try checkpoint.values(name, shape: [node.rows])
@@ -132,9 +130,7 @@ public struct CheckedWeights: WeightSource {
     public func linear(_ node: JSON?, path: String) throws(Failure) -> any Linear {
         let node = try LinearNode(node, path: path)
         visit(try checkpoint.tensor(of: node), node)
-        for name in [node.bias, node.scale] {
-            if let name { visit(try checkpoint.tensor(name, shape: [node.rows]), nil) }
-        }
+        for tensor in try checkpoint.vectors(of: node) { visit(tensor, nil) }
         return UnloadedLinear(outputs: node.outputs, inputs: node.inputs, hasBias: node.bias != nil)
     }
 
